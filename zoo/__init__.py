@@ -1,0 +1,47 @@
+"""A model zoo for sequence mappings on Keras 3 / TensorFlow.
+
+Everything is imported on first use, so that `zoo --help` and `zoo list` need no TensorFlow.
+"""
+
+import importlib
+
+_HOME = {
+    # what can be built
+    "create_model": "zoo.registry",
+    "list_models": "zoo.registry",
+    "model_info": "zoo.registry",
+    "register_model": "zoo.registry",
+    # what is trained
+    "Task": "zoo.tasks",
+    "TextClassifier": "zoo.models.text_classifier",
+    "RunConfig": "zoo.config",
+    "fit": "zoo.training",
+    "export": "zoo.exporting",
+    "publish": "zoo.exporting",
+    "run": "zoo.config",
+    # what is used
+    "load": "zoo.loading",
+    "load_task": "zoo.tasks",
+    "ZooError": "zoo.errors",
+    # modules
+    "data": None,
+    "kernels": None,
+    "layers": None,
+    "metrics": None,
+    "preprocessing": None,
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo' has no attribute {name!r}")
+    home = _HOME[name]
+    value = importlib.import_module(f"zoo.{name}") if home is None else getattr(importlib.import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

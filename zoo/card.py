@@ -1,0 +1,177 @@
+"""What an artefact says of itself: where artefacts are found, their card, the hashes of their files, their stored weights."""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+from zoo.errors import ZooError
+
+FILE = "card.json"
+
+
+def roots() -> list[tuple[str, Path]]:
+    """Where published artefacts are looked for, in order, each with the words that name the place."""
+    found = [("./saved_models", Path("saved_models")), ("the checkout", Path(__file__).parents[1] / "saved_models")]
+    if os.environ.get("ZOO_MODELS"):
+        found.insert(0, ("$ZOO_MODELS", Path(os.environ["ZOO_MODELS"])))
+    else:
+        found.insert(0, ("$ZOO_MODELS (not set)", None))
+    return found
+
+
+def artefacts() -> dict[str, Path]:
+    """The newest version of every published artefact, name → directory; the first root that has a name wins."""
+    found = {}
+    for _, root in roots():
+        if root is not None and root.is_dir():
+            for directory in sorted(root.iterdir()):
+                if versions(directory) and directory.name not in found:
+                    found[directory.name] = directory / str(versions(directory)[-1])
+    return found
+
+
+def versions(directory: Path) -> list[int]:
+    """The versions below NAME/, ascending."""
+    if not directory.is_dir():
+        return []
+    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit() and (path / FILE).is_file())
+
+
+def find(name, version: int | None = None) -> Path:
+    """The directory of an artefact.
+
+    Args:
+        name: a published name, or the path of an artefact's directory.
+        version: a published version; the newest if None.
+
+    Raises:
+        ZooError: if there is none; it names the places looked at.
+    """
+    if not isinstance(name, (str, os.PathLike)):
+        raise ZooError(f"The name of an artefact is a string or a path, not {type(name).__name__}.")
+    path = Path(name)
+    if (path / FILE).is_file():
+        return path.resolve()
+    looked = []
+    if str(name) and path.name == str(name):  # a bare name
+        for words, root in roots():
+            if root is None:
+                looked.append(words)
+                continue
+            looked.append(words if words.startswith(".") else f"{words} ({root})")
+            there = versions(root / name)
+            if version is None and there:
+                return (root / name / str(there[-1])).resolve()
+            if version in there:
+                return (root / name / str(version)).resolve()
+            if there:
+                raise ZooError(f"{name} has no version {version}; there is {', '.join(map(str, there))} in {root / name}.")
+    elif path.is_dir() and versions(path):
+        return (path / str(versions(path)[-1])).resolve()
+    if not looked:
+        raise ZooError(f"There is no artefact at {path}: it has no {FILE}.")
+    from zoo.registry import did_you_mean, list_models
+
+    if name in list_models():
+        raise ZooError(f"{name!r} is a builder (zoo.create_model), not a trained artefact. {did_you_mean('', artefacts())}")
+    known = artefacts()
+    raise ZooError(
+        f"There is no artefact {name!r}; looked in {', '.join(looked)}."
+        + (f" {did_you_mean(str(name), known)}" if known else "")
+    )
+
+
+def read(directory: Path) -> dict:
+    """The card of an artefact's directory."""
+    path = Path(directory) / FILE
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ZooError(f"{path} is not readable as a card ({error}); the artefact is damaged. Restore or export it again.") from error
+
+
+def hashes(directory: Path) -> dict[str, str]:
+    """SHA-256 of every file of an artefact but the card and its rendering, by path relative to the directory."""
+    own = {FILE, "README.md"}
+    files = sorted(path for path in directory.rglob("*") if path.is_file())
+    names = [path.relative_to(directory).as_posix() for path in files]
+    return {
+        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in zip(names, files, strict=True) if name not in own
+    }
+
+
+def verify(directory: Path, card: dict) -> None:
+    """Compares the files with the card's hashes; raises `ZooError` that names the first file that differs or is missing."""
+    actual = hashes(directory)
+    for name, expected in card["files"].items():
+        if name not in actual:
+            raise ZooError(f"{directory} is damaged: {name} is missing. Restore it (git checkout) or export it again.")
+        if actual[name] != expected:
+            raise ZooError(f"{directory} is damaged: {name} is not the file that was exported. Restore it (git checkout).")
+
+
+def weights(directory: Path) -> dict:
+    """The stored weights of an artefact: Keras path → numpy array."""
+    import tensorflow as tf
+
+    verify(directory, read(directory))
+    reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
+    suffix, prefix = "/.ATTRIBUTES/VARIABLE_VALUE", "weights/"
+    return {
+        key[len(prefix) : -len(suffix)].replace(".S", "/"): reader.get_tensor(key)
+        for key in reader.get_variable_to_shape_map()
+        if key.startswith(prefix) and key.endswith(suffix)
+    }
+
+
+def render(card: dict) -> str:
+    """The card as Markdown, the artefact's README."""
+    run, data, task = card["run"], card["data"], card["task"]
+    lines = [
+        f"# {card['name']}",
+        "",
+        f"{card['summary']} Mapping: {card['mapping'].replace('_', '-')}. Builder: `{task['builder']}`.",
+        "",
+        "```python",
+        "import zoo",
+        "",
+        f'model = zoo.load("{card["name"]}")',
+        f"model.predict([{card['examples'][0]['input']!r}])",
+        f"# {card['examples'][0]['output']}",
+        "```",
+        "",
+        "## Scores",
+        "",
+        f"Measured on this artefact itself, called with raw inputs ({data['test']}):",
+        "",
+        "| score | value | 95 % interval | examples |",
+        "|---|---|---|---|",
+    ]
+    lines += [
+        f"| {key} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['n']:,} |"
+        for key, score in card["scores"].items()
+    ]
+    lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
+    facts = {
+        "command": f"`{run['command']}`",
+        "data": data["description"],
+        "terms of the data the weights come from": data["terms"],
+        "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
+        "seed": run["seed"],
+        "epochs": f"{run['epochs']}, the best by {run['monitor']} on validation ({run['best']:.4f}) was epoch {run['best_epoch']}",
+        "time": f"{run['seconds'] / 60:.1f} min on {run['hardware']}",
+        "parameters": f"{card['parameters']:,}",
+        "size": f"{card['bytes'] / 1e6:.1f} MB",
+        "recurrent kernels in the graph": ", ".join(f"{op} ×{count}" for op, count in card["kernels"].items()) or "none",
+        "arguments": ", ".join(f"{key}={value}" for key, value in task["arguments"].items()),
+        "versions": ", ".join(f"{key} {value}" for key, value in card["versions"].items()),
+        "files": f"SHA-256 of all {len(card['files'])} in `card.json`, checked by `zoo.load`",
+    }
+    lines += [f"| {key} | {value} |" for key, value in facts.items()]
+    lines += ["", "## Signatures", "", "| signature | inputs | outputs |", "|---|---|---|"]
+    for name, signature in card["signatures"].items():
+        inputs = ", ".join(f"`{key}` {value}" for key, value in signature["inputs"].items())
+        outputs = ", ".join(f"`{key}` {value}" for key, value in signature["outputs"].items())
+        lines.append(f"| `{name}` | {inputs} | {outputs} |")
+    return "\n".join([*lines, ""])

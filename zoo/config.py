@@ -1,0 +1,123 @@
+"""What every recipe can be told: the fields of `RunConfig` are flags, and `run` is the last line of a recipe."""
+
+import dataclasses
+import inspect
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from zoo.errors import ZooError
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunConfig:
+    """Settings shared by all recipes; a recipe subclasses it, adds its own and overrides defaults."""
+
+    # Every random number follows from it: on a CPU, equal seeds give equal weights.
+    seed: int = 0
+    # auto: a prepared directory, else a download, else the built-in sample; real: never the sample; sample: nothing else.
+    data: Literal["auto", "real", "sample"] = "auto"
+    # Directory of prepared data, with tfds/ and raw/ below it (default: $TFDS_DATA_DIR, then tfds's own directory).
+    data_dir: Path | None = None
+    # Most passes over the training split; the weights that score best on validation are kept.
+    epochs: int = 5
+    # Stop after this many epochs without a better validation score.
+    patience: int = 2
+    # End training after this many steps in all, for a try-out; the card says so.
+    max_steps: int | None = None
+    # Peak of the learning rate; it rises over the first 5 % of the steps and falls to zero along a cosine.
+    learning_rate: float = 1e-3
+    # Gradients are scaled down to this global norm: recurrent nets meet a cliff now and then (Pascanu et al. 2013).
+    clip_norm: float = 1.0
+    # Examples in a batch; with length buckets, in one of the longest: batches of shorter ones hold proportionally more.
+    batch_size: int = 32
+    # L2 norm of an adversarial perturbation of the embeddings, which doubles the time (Miyato et al. 2017); 0 for none.
+    adversarial: float = 0.0
+    # Score and keep a running mean of the weights; this is its span, as a share of all steps. 0 switches it off.
+    average: float = 0.0
+    # Arithmetic of training; the float16 kind needs a GPU. What is exported computes in float32 always.
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Where runs are kept.
+    runs: Path = Path("runs")
+    # Start anew even if there is an unfinished run of the same configuration.
+    fresh: bool = False
+    # Copy the artefact to saved_models/ as the next version.
+    publish: bool = False
+
+    def __post_init__(self):
+        for name in ("epochs", "patience", "max_steps", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ZooError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
+        for name in ("learning_rate", "clip_norm"):
+            if not getattr(self, name) > 0:
+                raise ZooError(f"--{name.replace('_', '-')} must be greater than 0, not {getattr(self, name)}.")
+        if self.adversarial < 0:
+            raise ZooError(f"--adversarial must be at least 0, not {self.adversarial}.")
+        if not 0 <= self.average < 1:
+            raise ZooError(f"--average must be at least 0 and less than 1, not {self.average}.")
+        if not 0 <= self.seed < 2**31:
+            raise ZooError(f"--seed must be at least 0 and less than 2**31, not {self.seed}.")
+
+
+# These say where things lie and what to do with them; two runs that differ in nothing else are the same run.
+_PLACES = {"data_dir", "runs", "fresh", "publish"}
+
+
+def identity(config: RunConfig) -> dict:
+    """The settings that decide what a run computes, as JSON; equal ones may continue each other's run."""
+    fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
+    return {name: str(v) if isinstance(v, Path) else v for name, v in fields.items() if name not in _PLACES}
+
+
+def command(config: RunConfig, recipe: str) -> str:
+    """The command line that makes this configuration."""
+    flags = []
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if field.name not in _PLACES and value != field.default:
+            flag = field.name.replace("_", "-")
+            flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {value}")
+    return " ".join([f"python recipes/{recipe}.py", *flags])
+
+
+def recipe_name(config: RunConfig) -> str:
+    """Name of the recipe that a configuration belongs to: that of the file which defines its class."""
+    return Path(inspect.getfile(type(config))).stem
+
+
+def run(main, arguments=None):
+    """Runs a recipe from the command line: flags → configuration → `main(config)`.
+
+    Args:
+        main: the recipe's `main(config: Config)`.
+        arguments: flags, those of the process if None.
+
+    Ends the process with code 2 and one line for anything the user can put right, with 130 when interrupted.
+    """
+    import tyro
+
+    try:
+        config = tyro.cli(inspect.signature(main).parameters["config"].annotation, args=arguments)
+        prepare(config)
+        return main(config)
+    except ZooError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("\nInterrupted. The same command continues this run from its last full epoch.", file=sys.stderr)
+        sys.exit(130)
+
+
+def prepare(config: RunConfig) -> None:
+    """Seeds the random numbers and sets the precision; to be called before a model is built."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import keras
+    import tensorflow as tf
+
+    if config.precision == "mixed_float16" and not tf.config.list_physical_devices("GPU"):
+        raise ZooError("--precision mixed_float16 needs a GPU, and TensorFlow sees none; use float32.")
+    keras.config.set_dtype_policy(config.precision)
+    keras.utils.set_random_seed(config.seed)

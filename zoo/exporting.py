@@ -1,0 +1,278 @@
+"""A `Task` becomes an artefact: one SavedModel for any device, scored as it is, hashed, described."""
+
+import collections
+import contextlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+import time
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from zoo import card as cards
+from zoo import config as configs
+from zoo import kernels, loading
+from zoo.errors import ZooError
+
+# Ops that the census of a card counts: the recurrent kernels of each device.
+KERNELS = ("CudnnRNNV3", "BlockLSTMV2", "While", "StatelessWhile")
+
+
+def export(task, run, *, test, score):
+    """Makes the artefact of a finished run, at RUN/artefact.
+
+    Args:
+        task: the trained `Task`.
+        run: the `Run` that `zoo.fit` gave.
+        test: the raw test split.
+        score: a function of `zoo.metrics`; it is given the loaded artefact.
+
+    Returns:
+        The loaded artefact, as `zoo.load` gives it.
+
+    Raises:
+        ZooError: if the target cannot be written, or with `--publish` if the artefact may not be published.
+    """
+    target = run.path / "artefact"
+    with _making(target) as directory:
+        facts = save(task, directory)
+        facts |= _provenance(task, run, score)
+        _write_card(directory, facts)
+        model = loading.load(directory)
+        facts["scores"] = score(model, test)
+        facts["examples"] = [
+            {"input": text, "output": answer}
+            for text, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
+        ]
+        _write_card(directory, facts)
+    first, value = next(iter(facts["scores"].items()))
+    print(
+        f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: {value['value']:.4f} "
+        f"({value['low']:.4f} to {value['high']:.4f})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\nNext:\n"
+        f"  zoo predict {target} {json.dumps(str(task.examples[0]))}\n"
+        f"  zoo info {target}"
+    )
+    if run.data.source == "real":
+        print(f"  zoo publish {run.path}")
+    if run.config.publish:
+        publish(run.path)
+    return loading.load(target)
+
+
+def save(task, directory: Path) -> dict:
+    """Writes SavedModel, assets and warm-up records of a task into an empty directory; no scores, no card.
+
+    Returns:
+        The facts about the SavedModel that go into the card.
+    """
+    task = _for_export(task)
+    module = tf.Module()
+    module.weights = {weight.path: weight.value for weight in task.model.weights}
+    module.resources = list(task.resources)
+    with kernels.export_scope(), _quiet():  # around the save: it traces anew
+        tf.saved_model.save(module, str(directory), signatures=task.signatures())
+    for name, lines in task.assets.items():  # those that a table reads are there already
+        (directory / "assets" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    _write_warmup(task, directory)
+    loaded = tf.saved_model.load(str(directory)).signatures
+    size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
+    return {
+        "signatures": {name: _describe(function) for name, function in loaded.items()},
+        "kernels": {op: count for op, count in census(directory).items() if op in KERNELS},
+        "parameters": task.model.count_params(),
+        "bytes": size,
+    }
+
+
+def census(directory: Path) -> dict[str, int]:
+    """How often each op occurs in a SavedModel, functions included, most frequent first."""
+    from tensorflow.core.protobuf import saved_model_pb2
+
+    stored = saved_model_pb2.SavedModel()
+    stored.ParseFromString((Path(directory) / "saved_model.pb").read_bytes())
+    graph = stored.meta_graphs[0].graph_def
+    counts = collections.Counter(node.op for node in graph.node)
+    for function in graph.library.function:
+        counts.update(node.op for node in function.node_def)
+    return dict(counts.most_common())
+
+
+def publish(run: Path, root: Path = Path("saved_models")) -> Path:
+    """Copies a run's artefact to ROOT/NAME/VERSION, the next version, and renews ROOT/README.md.
+
+    Raises:
+        ZooError: if the run has no artefact, was trained on a sample, stopped early by `--max-steps`, or is damaged.
+    """
+    source = Path(run) / "artefact" if (Path(run) / "artefact").is_dir() else Path(run)
+    if not (source / cards.FILE).is_file():
+        raise ZooError(f"{run} holds no artefact; give the directory of a finished run (runs/NAME/RUN).")
+    facts = cards.read(source)
+    cards.verify(source, facts)
+    if facts["data"]["source"] != "real":
+        raise ZooError(f"{run} was trained on the {facts['data']['source']} data; only runs on the real data are published.")
+    if facts["run"]["max_steps"]:
+        raise ZooError(f"{run} is a try-out (--max-steps {facts['run']['max_steps']}) and is not published.")
+    there = cards.versions(root / facts["name"])
+    target = root / facts["name"] / str(there[-1] + 1 if there else 1)
+    with _making(target) as directory:
+        shutil.copytree(source, directory, dirs_exist_ok=True)
+    write_index(root)
+    print(f"Published: {target}")
+    return target
+
+
+def write_index(root: Path) -> None:
+    """Writes ROOT/README.md, the table of the newest version of every artefact below it, from their cards."""
+    lines = [
+        "# Trained models",
+        "",
+        "Generated by `zoo publish` from the cards. Each score is that of the artefact itself, on the test split.",
+        "",
+        "| artefact | mapping | score | 95 % interval | parameters | size | command |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for directory in sorted(root.iterdir()):
+        if there := cards.versions(directory):
+            card = cards.read(directory / str(there[-1]))
+            name, score = next(iter(card["scores"].items()))
+            lines.append(
+                f"| [`{card['name']}`]({directory.name}/{there[-1]}/README.md) | {card['mapping'].replace('_', '-')} "
+                f"| {name} {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {card['parameters']:,} "
+                f"| {card['bytes'] / 1e6:.1f} MB | `{card['run']['command']}` |"
+            )
+    (root / "README.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+
+
+@contextlib.contextmanager
+def _making(target: Path):
+    """A temporary directory beside the target that takes its name in the end; nothing is left if something fails."""
+    if target.exists():
+        raise ZooError(f"{target} exists already; nothing was overwritten.")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise ZooError(f"{target} cannot be written: {error.strerror}.") from error
+    try:
+        yield temporary
+        temporary.chmod(0o755)  # mkdtemp makes it private
+        os.rename(temporary, target)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _for_export(task):
+    """The same task anew, computing in float32 whatever it was trained in, its tables stored in float16.
+
+    Tables are embeddings and layers whose class says `is_table`: they are read by row, and a row is widened after.
+    """
+
+    def clone(layer):
+        if not isinstance(layer, keras.layers.Embedding) and not getattr(layer, "is_table", False):
+            return layer
+        return layer.__class__.from_config({**layer.get_config(), "dtype": "float16"})
+
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")
+    try:
+        fresh = type(task).from_config(task.config(), task.assets)
+        fresh.model = keras.models.clone_model(fresh.model, clone_function=clone)
+    finally:
+        keras.config.set_dtype_policy(policy)
+    fresh.model.built_by = task.model.built_by
+    fresh.model.set_weights(task.model.get_weights())
+    return fresh
+
+
+def _provenance(task, run, score) -> dict:
+    """The part of a card that says what was trained, how, on what."""
+    from zoo.registry import model_info
+    from zoo.training.fit import hardware
+
+    config, data = run.config, run.data
+    info = model_info(task.model.built_by.name)
+    return {
+        "name": run.name,
+        "summary": info.summary,
+        "mapping": info.mapping,
+        "labels": list(data.labels),
+        "metric": score.__name__,
+        "task": {"module": type(task).__module__, "class": type(task).__name__, **task.config()},
+        "data": {
+            "loader": data.loader,
+            "source": data.source,
+            "description": data.description,
+            "terms": data.terms,
+            "sizes": data.sizes,
+            "test": f"the {data.sizes['test']:,} test examples of the {data.source} data",
+            "settings": {"validation_fold": getattr(config, "validation_fold", 0)},
+        },
+        "run": {
+            "command": configs.command(config, run.name),
+            "config": configs.identity(config),
+            "seed": config.seed,
+            "max_steps": config.max_steps,
+            "epochs": len(run.log),
+            "monitor": task.monitor,
+            "best": run.best,
+            "best_epoch": run.best_epoch,
+            "seconds": round(run.seconds, 1),
+            "hardware": hardware(),
+            "date": time.strftime("%Y-%m-%d"),
+        },
+        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()},
+        "scores": {},
+        "examples": [],
+    }
+
+
+def _write_card(directory: Path, facts: dict) -> None:
+    facts["files"] = cards.hashes(directory)
+    (directory / cards.FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if facts["scores"]:
+        (directory / "README.md").write_text(cards.render(facts), encoding="utf-8")
+
+
+def _describe(function) -> dict:
+    """Names, dtypes and shapes of a loaded signature, as text."""
+
+    def words(spec):
+        shape = ", ".join(["N", *("?" if size is None else str(size) for size in spec.shape[1:])])
+        return f"{spec.dtype.name} [{shape}]"
+
+    return {
+        "inputs": {name: words(spec) for name, spec in function.structured_input_signature[1].items()},
+        "outputs": {name: words(spec) for name, spec in function.structured_outputs.items()},
+    }
+
+
+def _write_warmup(task, directory: Path) -> None:
+    """Requests that TensorFlow Serving replays at load, so that the first user does not wait for the graph's optimisation."""
+    from tensorflow_serving.apis import predict_pb2, prediction_log_pb2
+
+    (directory / "assets.extra").mkdir(exist_ok=True)
+    with tf.io.TFRecordWriter(str(directory / "assets.extra" / "tf_serving_warmup_requests")) as writer:
+        for name, signature in task.signatures().items():
+            (spec,) = signature.input_signature
+            for batch in (task.examples[:1], task.examples):
+                request = predict_pb2.PredictRequest()
+                request.model_spec.name = task.model.built_by.name
+                request.model_spec.signature_name = name
+                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(list(batch), spec.dtype))
+                log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
+                writer.write(log.SerializeToString())
+
+
+@contextlib.contextmanager
+def _quiet():
+    """Silences the notice that a module without call functions was saved: there are signatures in their place."""
+    level = tf.get_logger().level
+    tf.get_logger().setLevel("ERROR")
+    try:
+        yield
+    finally:
+        tf.get_logger().setLevel(level)

@@ -1,0 +1,74 @@
+"""`LSTM`, `GRU` and `SimpleRNN`: the Keras layers, argument for argument, with the loop over time replaced by `zoo.kernels`."""
+
+import keras
+import tensorflow as tf
+
+from zoo import kernels
+
+
+class _Kernel:
+    """Runs a Keras recurrent layer through `zoo.kernels.recurrence`, or as stock Keras where `fallback_reason` says why."""
+
+    kind: str
+
+    def fallback_reason(self):
+        """Why this layer runs as stock Keras, as one clause, or None if it runs on the zoo's kernels."""
+        cell = self.cell
+        if self.unroll:
+            return "unroll=True asks for an unrolled graph"
+        if cell.activation is not keras.activations.tanh:
+            return "activation is not tanh"
+        if getattr(cell, "recurrent_activation", keras.activations.sigmoid) is not keras.activations.sigmoid:
+            return "recurrent_activation is not sigmoid"
+        if not cell.use_bias:
+            return "use_bias=False"
+        if cell.recurrent_dropout:
+            return "recurrent_dropout changes the state at every step"
+        if not getattr(cell, "reset_after", True):
+            return "reset_after=False has no cuDNN kernel"
+        return None
+
+    def inner_loop(self, sequences, initial_state, mask, training=False):
+        """See `keras.layers.RNN.inner_loop`: float [N, T, F] → last output [N, U], outputs [N, T or 1, U], states."""
+        mask = mask[0] if isinstance(mask, (list, tuple)) else mask
+        if self.fallback_reason():
+            if mask is not None:
+                mask = tf.cast(mask, tf.bool)
+                kernels.require_right_padding(mask, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
+            return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
+        cell = self.cell
+        if training and cell.dropout:  # one mask for all steps, as in Keras
+            sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
+        outputs, states = kernels.recurrence(
+            self.kind,
+            sequences,
+            list(initial_state),
+            [tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)],
+            mask=mask,
+            go_backwards=self.go_backwards,
+            zero_output=self.zero_output_for_mask,
+            training=training,
+        )
+        last = outputs[:, -1]
+        return last, outputs if self.return_sequences else last[:, None], states
+
+
+@keras.saving.register_keras_serializable("zoo")
+class LSTM(_Kernel, keras.layers.LSTM):
+    """`keras.layers.LSTM` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+
+    kind = "lstm"
+
+
+@keras.saving.register_keras_serializable("zoo")
+class GRU(_Kernel, keras.layers.GRU):
+    """`keras.layers.GRU` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+
+    kind = "gru"
+
+
+@keras.saving.register_keras_serializable("zoo")
+class SimpleRNN(_Kernel, keras.layers.SimpleRNN):
+    """`keras.layers.SimpleRNN` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+
+    kind = "rnn"

@@ -1,0 +1,125 @@
+"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card."""
+
+from pathlib import Path
+
+import numpy as np
+import tensorflow as tf
+
+from zoo import card as cards
+from zoo.errors import ZooError
+
+
+class Model:
+    """A loaded artefact.
+
+    Attributes:
+        card: the card, a dict.
+        directory: where it was loaded from.
+        signatures: name → callable over tensors, as stored in the SavedModel.
+    """
+
+    def __init__(self, directory: Path, card: dict):
+        self.directory = directory
+        self.card = card
+        try:
+            self._loaded = tf.saved_model.load(str(directory))
+        except Exception as error:  # a checked file that TensorFlow cannot read: an older TensorFlow, most likely
+            wanted = card["versions"]["tensorflow"]
+            raise ZooError(
+                f"TensorFlow {tf.__version__} cannot load {directory}, made with {wanted}: {str(error).splitlines()[0]}"
+            ) from error
+        self.signatures = dict(self._loaded.signatures)
+
+    def predict(self, inputs, *, signature: str = "serving_default", batch_size: int = 32) -> list[dict]:
+        """Answers raw inputs.
+
+        Args:
+            inputs: a list with one item per example: a string or bytes for text, bytes (content) or a `Path` (read) for
+                media, an array for a series; a dict {input name: value} where the signature has several inputs.
+            signature: a name from `signatures`.
+            batch_size: examples in one call.
+
+        Returns:
+            One dict per example: output name → Python string, number, or list.
+
+        Raises:
+            ZooError: if the inputs are not such a list, or the signature does not exist.
+        """
+        if signature not in self.signatures:
+            raise ZooError(f"There is no signature {signature!r}; there are {', '.join(sorted(self.signatures))}.")
+        function = self.signatures[signature]
+        specs = function.structured_input_signature[1]
+        if isinstance(inputs, (str, bytes, Path, dict)) or not hasattr(inputs, "__iter__"):
+            raise ZooError(f"predict takes a list with one item per example, not {type(inputs).__name__}: predict([...]).")
+        columns = {name: [] for name in specs}
+        for index, item in enumerate(inputs):
+            for name, value in self._named(item, specs, index).items():
+                columns[name].append(_checked(value, specs[name], name, index))
+        count = len(next(iter(columns.values())))
+        answers = []
+        for start in range(0, count, batch_size):
+            batch = {
+                name: tf.constant(np.array(values[start : start + batch_size], dtype=object), tf.string)
+                if specs[name].dtype == tf.string
+                else tf.stack([tf.convert_to_tensor(value) for value in values[start : start + batch_size]])
+                for name, values in columns.items()
+            }
+            outputs = {name: value.numpy() for name, value in function(**batch).items()}
+            rows = len(next(iter(outputs.values())))
+            answers += [{name: _readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
+        return answers
+
+    @staticmethod
+    def _named(item, specs, index):
+        if isinstance(item, dict):
+            if set(item) != set(specs):
+                raise ZooError(f"Input {index} has the keys {sorted(item)}; the signature takes {sorted(specs)}.")
+            return item
+        if len(specs) > 1:
+            raise ZooError(f"Input {index} must be a dict with the keys {sorted(specs)}, not {type(item).__name__}.")
+        return {next(iter(specs)): item}
+
+
+def _checked(value, spec, name, index):
+    """A raw value as what the spec's dtype takes, or a `ZooError` that names the input."""
+    if spec.dtype == tf.string:
+        if isinstance(value, Path):
+            return value.read_bytes()
+        if isinstance(value, (str, bytes)):
+            return value
+        raise ZooError(f"Input {index}, {name!r}, must be a string or bytes, not {type(value).__name__}.")
+    try:
+        array = np.asarray(value, dtype=spec.dtype.as_numpy_dtype)
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"Input {index}, {name!r}, must be {spec.dtype.name} {spec.shape[1:]}: {error}.") from error
+    if not spec.shape[1:].is_compatible_with(array.shape):
+        raise ZooError(f"Input {index}, {name!r}, must have the shape {spec.shape[1:]}, not {array.shape}.")
+    return array
+
+
+def _readable(value):
+    """A numpy value as plain Python."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, np.ndarray):
+        return [_readable(item) for item in value]
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def load(name, version: int | None = None) -> Model:
+    """Loads a published artefact by name, or one by path, after checking the hashes of its files.
+
+    Args:
+        name: looked up in `$ZOO_MODELS`, `./saved_models` and the checkout, or a path.
+        version: the newest if None.
+
+    Returns:
+        A `Model` with `.predict(inputs)`, `.signatures` and `.card`.
+
+    Raises:
+        ZooError: if there is none of that name, or a file of it is missing or not the one that was exported.
+    """
+    directory = cards.find(name, version)
+    card = cards.read(directory)
+    cards.verify(directory, card)
+    return Model(directory, card)

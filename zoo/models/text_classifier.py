@@ -1,0 +1,215 @@
+"""Texts to classes: a recurrent stack (or a transformer) over word embeddings, pooled over time, beside linear n-grams."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from zoo import layers as zoo_layers
+from zoo.errors import ZooError
+from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings, split_words
+from zoo.registry import create_model, register_model
+from zoo.tasks import Task
+
+CELLS = {"rnn": zoo_layers.SimpleRNN, "gru": zoo_layers.GRU, "lstm": zoo_layers.LSTM}
+
+EXAMPLES = ("A wonderful film.", "I left after half an hour.", "The plot is dull, but the actors save it: I would see it again.")
+
+# Root mean square of the word vectors at the start: small enough that the gates are not saturated.
+EMBEDDING_SCALE = 0.3
+
+
+@register_model(mapping="many_to_one")
+def text_classifier(
+    *,
+    vocabulary_size,
+    num_classes,
+    cell="lstm",
+    units=64,
+    layers=1,
+    bidirectional=True,
+    embedding_dim=None,
+    window=None,
+    attention=False,
+    dropout=0.0,
+    ngram_order=0,
+    ngram_buckets=2**20,
+    ngram_weight=1.0,
+):
+    """Classifies a text: embedding, recurrent stack, pooling over time, classes.
+
+    Args:
+        vocabulary_size: number of word ids; 0 is padding.
+        num_classes: number of classes, at least 2.
+        cell: "rnn", "gru", "lstm" or "transformer".
+        units: width of the state of one direction; of the whole layer for a transformer.
+        layers: depth of the stack.
+        bidirectional: read in both directions; for a transformer, not causal.
+        embedding_dim: width of the word vectors; `units` if None.
+        window: read the text in windows of this many words, side by side, that do not see each other; all in one if None.
+        attention: the mean over time weighs the words by a learnt relevance in place of equally.
+        dropout: share of the pooled features dropped in training; of the embedding's dimensions, each for a whole text,
+            0.4 of it; between layers of a stack, all of it.
+        ngram_order: the longest n-gram of a linear path beside the stack; 0 for none.
+        ngram_buckets: size of that path's table.
+        ngram_weight: weight of its logits in the sum.
+
+    Returns:
+        A `keras.Model`: `tokens` int32 [N, T], right-padded with 0 (and `ngrams` int32 [N, T, order], see
+        `zoo.preprocessing.NGrams`) → logits float32 [N, num_classes]; with n-grams a dict of them: `logits`, and the parts
+        `recurrent` and `ngrams`.
+
+    Raises:
+        ZooError: if an argument is out of range.
+
+    Source: max and mean pooling over a bidirectional LSTM as in Howard & Ruder 2018 (ULMFiT, section 3.3) without its last
+    state; attention pooling as in Yang et al. 2016; the linear path beside the network as in Cheng et al. 2016 (wide & deep).
+    """
+    if cell not in (*CELLS, "transformer"):
+        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
+    if num_classes < 2:
+        raise ZooError(f"num_classes must be at least 2, not {num_classes}.")
+    tokens = keras.Input((None,), dtype="int32", name="tokens")
+    mask = keras.ops.not_equal(tokens, 0)
+    x = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")(tokens)
+    x = zoo_layers.Perturbation(name="perturbation")(x)
+    x = keras.layers.SpatialDropout1D(0.4 * dropout, name="embedding_dropout")(x)
+    embedded, step_mask = x, mask
+    if window is not None:
+        x = zoo_layers.SplitWindows(window, name="windows")(x)
+        step_mask = zoo_layers.SplitWindows(window, name="mask_windows")(mask)
+    x = _stack(x, step_mask, cell=cell, units=units, layers=layers, bidirectional=bidirectional, dropout=dropout)
+    if window is not None:
+        x = zoo_layers.JoinWindows(name="join")(x, embedded)
+    x = zoo_layers.MaxMeanPooling(attention, name="pooling")(x, mask)
+    x = keras.layers.Dropout(dropout, name="dropout")(x)
+    # float32 whatever the precision of the rest: a softmax over float16 logits loses digits
+    logits = keras.layers.Dense(num_classes, dtype="float32", name="classes")(x)
+    if not ngram_order:
+        return keras.Model(tokens, logits, name="text_classifier")
+    ngrams = keras.Input((None, ngram_order), dtype="int32", name="ngrams")
+    linear = zoo_layers.NGramLinear(num_classes, ngram_buckets, dtype="float32", name="ngram_linear")(ngrams)
+    weighted = keras.layers.Rescaling(ngram_weight, dtype="float32", name="ngram_weight")(linear)
+    both = keras.layers.Add(dtype="float32", name="logits")([logits, weighted])
+    outputs = {"logits": both, "recurrent": logits, "ngrams": linear}
+    return keras.Model({"tokens": tokens, "ngrams": ngrams}, outputs, name="text_classifier")
+
+
+def _stack(x, mask, *, cell, units, layers, bidirectional, dropout):
+    """Float [N, T, F] → [N, T, U], through recurrent layers or transformer blocks."""
+    if cell == "transformer":
+        if x.shape[-1] != units:
+            x = keras.layers.Dense(units, name="widen")(x)
+        x = zoo_layers.SinusoidalPositions(name="positions")(x)
+        for depth in range(layers):
+            block = zoo_layers.TransformerBlock(units, causal=not bidirectional, dropout=dropout / 4, name=f"block_{depth}")
+            x = block(x, mask=mask)
+        return keras.layers.LayerNormalization(name="stack_norm")(x)
+    for depth in range(layers):
+        if depth:
+            x = keras.layers.Dropout(dropout, name=f"dropout_{depth}")(x)
+        layer = CELLS[cell](units, return_sequences=True, name=f"{cell}_{depth}")
+        x = (keras.layers.Bidirectional(layer, name=f"bidirectional_{depth}") if bidirectional else layer)(x, mask=mask)
+    return x
+
+
+class TextClassifier(Task):
+    """Raw texts to labels, around a `text_classifier` model.
+
+    Args:
+        model: from `create_model("text_classifier", ...)`.
+        words: the vocabulary, of the model's size.
+        labels: names of the classes, in the order of their numbers.
+        examples: texts for the warm-up, the card and the tests.
+    """
+
+    def __init__(self, model, words: Words, labels, *, examples=EXAMPLES):
+        self.model, self.words, self.labels = model, words, tuple(labels)
+        self.examples = tuple(examples)
+        self.resources = (words.table,)
+        inputs = {tensor.name: tensor for tensor in model.inputs}
+        order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
+        self.ngrams = NGrams(order=order, limit=words.limit) if order else None
+        self.monitor = "logits_accuracy" if order else "accuracy"
+        self.assets = {"vocabulary.txt": words.vocabulary, "labels.txt": list(self.labels)}
+        # at most four lengths; the shortest holds a paragraph
+        self.buckets = tuple(sorted({max(words.limit // part, 1) for part in (8, 4, 2, 1)}))
+
+    def encode(self, text):
+        """Texts, string [N] → the model's inputs."""
+        words = split_words(text)
+        tokens = self.words(words)
+        return {"tokens": tokens, "ngrams": self.ngrams(words)} if self.ngrams else tokens
+
+    def encode_example(self, text, label):
+        """(text, label) → (inputs, targets); with n-grams each part has the label for its own target."""
+        return self.encode(text), {"recurrent": label, "ngrams": label, "logits": label} if self.ngrams else label
+
+    def length(self, inputs, targets):
+        """Number of words kept."""
+        tokens = inputs["tokens"] if self.ngrams else inputs
+        return tf.reduce_sum(tf.cast(tokens != 0, tf.int32), axis=-1)
+
+    def losses(self):
+        """Each part learns on its own, so that neither leans on the other; the sum is not trained."""
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        return {"recurrent": loss, "ngrams": loss, "logits": None} if self.ngrams else loss
+
+    def metrics(self):
+        """Accuracy, of the sum and of each part."""
+        if not self.ngrams:
+            return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+        return {part: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for part in ("logits", "recurrent", "ngrams")}
+
+    def adapt(self, train, *, seed=0):
+        """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes."""
+        tokens, hashes, labels = [], [], []
+        for text, label in train.batch(512):
+            words = split_words(text)
+            tokens += [row[row > 0] for row in self.words(words).numpy()]
+            if self.ngrams:
+                grams = self.ngrams(words).numpy().reshape(len(label), -1)
+                hashes.append(grams[grams > 0])
+                labels.append(np.repeat(label.numpy(), (grams > 0).sum(axis=1)))
+        embedding = self.model.get_layer("embedding")
+        size, width = embedding.embeddings.shape
+        if self.words.size >= 4 * width:  # else there are fewer words than an SVD wants
+            vectors = cooccurrence_embeddings(tokens, size=size, width=width, seed=seed)
+            embedding.embeddings.assign(EMBEDDING_SCALE * vectors)
+        if self.ngrams:
+            layer = self.model.get_layer("ngram_linear")
+            owned = layer.adapt(np.concatenate(hashes), np.concatenate(labels))
+            print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
+
+    def signatures(self):
+        """`serving_default`: text → label, probabilities; with n-grams also `parts`: text → what each path says alone."""
+        names = tf.constant(self.labels)
+        text = tf.TensorSpec([None], tf.string, name="text")
+
+        @tf.function(input_signature=[text])
+        def serving_default(text):
+            outputs = self.model(self.encode(text), training=False)
+            probabilities = tf.nn.softmax(outputs["logits"] if self.ngrams else outputs)
+            return {"label": tf.gather(names, tf.argmax(probabilities, axis=1)), "probabilities": probabilities}
+
+        @tf.function(input_signature=[text])
+        def parts(text):
+            outputs = self.model(self.encode(text), training=False)
+            return {part: tf.nn.softmax(outputs[part]) for part in ("recurrent", "ngrams")}
+
+        return {"serving_default": serving_default} | ({"parts": parts} if self.ngrams else {})
+
+    def config(self):
+        """See `Task.config`."""
+        return {
+            "builder": self.model.built_by.name,
+            "arguments": self.model.built_by.arguments,
+            "words_limit": self.words.limit,
+            "examples": list(self.examples),
+        }
+
+    @classmethod
+    def from_config(cls, config, assets):
+        """See `Task.from_config`."""
+        words = Words(assets["vocabulary.txt"], limit=config["words_limit"])
+        model = create_model(config["builder"], **config["arguments"])
+        return cls(model, words, assets["labels.txt"], examples=config["examples"])

@@ -1,0 +1,80 @@
+"""Text to words and words to ids."""
+
+import collections
+import tempfile
+from pathlib import Path
+
+import tensorflow as tf
+
+from zoo.errors import ZooError
+
+
+def split_words(text):
+    """Splits texts into lower-case words and punctuation marks; HTML tags are dropped.
+
+    Args:
+        text: string [N], UTF-8. Bytes that are not UTF-8 count as unknown characters.
+
+    Returns:
+        Ragged string [N, None]. A word is a run of letters, digits and apostrophes; any other visible character is a
+        word of its own.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", replacement_char=0xFFFD)
+    text = tf.strings.regex_replace(text, r"<[^<>]{1,100}>", " ")
+    text = tf.strings.lower(text, encoding="utf-8")
+    return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{N}'\s])", r" \1 "))
+
+
+class Words:
+    """A vocabulary of words: ragged words in, ids out.
+
+    Id 0 is padding and 1 stands for every word that is not in the vocabulary; the words follow, most frequent first.
+
+    Args:
+        vocabulary: the words, without the two reserved entries.
+        limit: how many words of a text are kept; the rest is cut off, so that one long text cannot exhaust the memory.
+    """
+
+    RESERVED = 2
+
+    def __init__(self, vocabulary, *, limit: int):
+        if limit < 1:
+            raise ZooError(f"A text must keep at least 1 word, not limit={limit}.")
+        self.vocabulary = list(vocabulary)
+        self.limit = limit
+        # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
+        self._directory = tempfile.TemporaryDirectory(prefix="zoo-")
+        file = Path(self._directory.name, "vocabulary.txt")
+        file.write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8", newline="\n")
+        lines = tf.lookup.TextFileInitializer(
+            str(file), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+        )
+        self.table = tf.lookup.StaticHashTable(lines, default_value=1 - self.RESERVED)
+
+    @property
+    def size(self) -> int:
+        """Number of ids, the two reserved ones included."""
+        return len(self.vocabulary) + self.RESERVED
+
+    @classmethod
+    def fit(cls, texts, *, size: int, limit: int):
+        """Takes the most frequent words of a data set.
+
+        Args:
+            texts: `tf.data.Dataset` of (text, ...) or of texts, unbatched: the training split.
+            size: number of ids at most, the two reserved ones included.
+            limit: see the class.
+        """
+        counts = collections.Counter()
+        only_text = texts.map(lambda text, *_: text)
+        for words in only_text.batch(1024).map(lambda text: split_words(text).flat_values):
+            counts.update(words.numpy().tolist())
+        # ties by the word itself, so that the order does not depend on that of the texts
+        ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+        return cls([word.decode() for word, _ in ranked[: max(size - cls.RESERVED, 0)]], limit=limit)
+
+    def __call__(self, words):
+        """Turns ragged words, string [N, None], into ids, int32 [N, T], 0 where a text has ended; T ≥ 1, at most `limit`."""
+        kept = words[:, : self.limit]
+        ids = kept.with_flat_values(tf.cast(self.table.lookup(kept.flat_values), tf.int32) + self.RESERVED).to_tensor()
+        return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])

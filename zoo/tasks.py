@@ -1,0 +1,101 @@
+"""`Task`: a builder's model with the preprocessing and decoding around it. It is what is trained, scored and exported."""
+
+import abc
+import importlib
+
+import keras
+import tensorflow as tf
+
+from zoo.errors import ZooError
+
+
+class Task(abc.ABC):
+    """Plain Python around a `keras.Model`; every family subclasses it.
+
+    Attributes:
+        model: the `keras.Model` over tensors.
+        examples: raw inputs, one tuple of bytes, strings or arrays each: for the warm-up, the card and the tests.
+        assets: file name → lines of text, written into the artefact (vocabularies, names of labels).
+    """
+
+    model: keras.Model
+    examples: tuple
+    assets: dict[str, list[str]]
+    resources: tuple = ()  # lookup tables and the like, which a SavedModel has to hold
+    buckets: tuple[int, ...] = ()  # lengths to pad training examples to, ascending, at most 4; () where all are equal
+
+    @abc.abstractmethod
+    def encode(self, *raw):
+        """Turns a batch of raw inputs into the model's inputs, in TensorFlow ops only."""
+
+    @abc.abstractmethod
+    def encode_example(self, *raw):
+        """Turns a batch of raw examples (inputs and targets) into (model inputs, targets), in TensorFlow ops only."""
+
+    @abc.abstractmethod
+    def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
+        """Named functions over raw inputs: `tf.function`s with named `TensorSpec`s that return a dict of tensors [N, ...]."""
+
+    @abc.abstractmethod
+    def config(self) -> dict:
+        """All that rebuilds the task but the weights and the assets, as JSON: {"task", "builder", "arguments", ...}."""
+
+    @classmethod
+    @abc.abstractmethod
+    def from_config(cls, config: dict, assets: dict[str, list[str]]):
+        """Rebuilds the task of a `config()` with freshly initialised weights."""
+
+    def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
+        """Initialises from statistics of the training split what can be; `zoo.fit` calls it once, before the first step."""
+
+    @abc.abstractmethod
+    def losses(self):
+        """What to give `keras.Model.compile` as `loss`."""
+
+    @abc.abstractmethod
+    def metrics(self):
+        """What to give `keras.Model.compile` as `metrics`; the first one named `monitor` decides on the best weights."""
+
+    monitor: str  # name of a metric in the logs of `evaluate`; higher is better
+
+    def length(self, inputs, targets):
+        """Length of one encoded example, for the length buckets; 1 where all examples have the same."""
+        return 1
+
+
+def load_task(name, version=None) -> Task:
+    """Rebuilds the task of an artefact, with its trained weights, to go on training from.
+
+    Args:
+        name: name or path of an artefact, as in `zoo.load`.
+        version: see `zoo.load`.
+    """
+    from zoo import card
+
+    directory = card.find(name, version)
+    facts = card.read(directory)
+    task_class = getattr(importlib.import_module(facts["task"]["module"]), facts["task"]["class"])
+    # only a newline ends a line here: a vocabulary may hold characters that Python's splitlines takes for one
+    assets = {path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in (directory / "assets").iterdir()}
+    task = task_class.from_config(facts["task"], assets)
+    restore_weights(task.model, directory)
+    return task
+
+
+def restore_weights(model: keras.Model, name) -> None:
+    """Sets the weights of a model from an artefact's one stored copy, by path; says which ones stay as they were."""
+    from zoo import card
+
+    stored = card.weights(card.find(name, None))
+    fitting, other = [], []
+    for weight in model.weights:
+        value = stored.get(weight.path)
+        if value is not None and value.shape == tuple(weight.shape):
+            weight.assign(value.astype(weight.dtype))
+            fitting.append(weight.path)
+        else:
+            other.append(f"{weight.path} {tuple(weight.shape)}")
+    if not fitting:
+        raise ZooError(f"No weight of {name} fits this model; it has to be built by the same builder with like arguments.")
+    if other:
+        print(f"Weights from {name}; freshly initialised, since the artefact has none of that shape: {', '.join(other)}")

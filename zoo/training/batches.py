@@ -1,0 +1,48 @@
+"""Encoded examples in batches of few shapes."""
+
+import tensorflow as tf
+
+
+class Batches:
+    """Encodes a split once, keeps it in memory, and hands out its batches, an epoch at a time.
+
+    With `task.buckets` (at most 4 lengths) examples are padded to the next of them, and a batch of shorter ones holds
+    proportionally more, so that all batches take about the same time.
+
+    Args:
+        task: a `Task`.
+        examples: `tf.data.Dataset` of raw, unbatched examples.
+        batch_size: examples in a batch; with buckets, in one of the longest.
+    """
+
+    def __init__(self, task, examples, *, batch_size: int):
+        self._task = task
+        self._encoded = examples.batch(256).map(task.encode_example, tf.data.AUTOTUNE).unbatch().cache()
+        self._buckets = task.buckets or (1,)
+        self._sizes = [batch_size * self._buckets[-1] // bucket for bucket in self._buckets]
+        # one pass fills the cache and counts what falls into each bucket
+        self.examples = 0
+        counts = [0] * len(self._buckets)
+        for length in self._encoded.map(task.length).batch(1024):
+            self.examples += len(length)
+            for index, bucket in enumerate(self._buckets):
+                lower = self._buckets[index - 1] if index else 0
+                counts[index] += int(tf.reduce_sum(tf.cast((length > lower) & (length <= bucket), tf.int32)))
+        self.steps = sum(-(-count // size) for count, size in zip(counts, self._sizes, strict=True))
+
+    def epoch(self, seed: int | None = None) -> tf.data.Dataset:
+        """The batches of one epoch: (inputs, targets); shuffled if a seed is given, and the same for the same seed."""
+        examples = self._encoded
+        if seed is not None:
+            examples = examples.shuffle(self.examples, seed=seed)
+        if self._task.buckets:
+            batches = examples.bucket_by_sequence_length(
+                self._task.length,
+                bucket_boundaries=[bucket + 1 for bucket in self._buckets],
+                bucket_batch_sizes=[*self._sizes, 1],
+                pad_to_bucket_boundary=True,
+            )
+        else:
+            batches = examples.batch(self._sizes[0])
+        return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2)
+

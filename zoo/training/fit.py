@@ -1,0 +1,180 @@
+"""`fit`: one call trains a task and leaves a run that can be interrupted, resumed and exported."""
+
+import csv
+import importlib.util
+import os
+import platform
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+
+from zoo import config as configs
+from zoo.errors import ZooError
+from zoo.training import adversarial, state
+from zoo.training.batches import Batches
+
+
+@dataclass
+class Run:
+    """A trained task and how it came about; `zoo.export` makes an artefact of it."""
+
+    path: Path
+    name: str
+    config: configs.RunConfig
+    data: object
+    log: list[dict] = field(default_factory=list)  # one row an epoch
+    seconds: float = 0.0
+    best: float = float("-inf")
+    best_epoch: int = 0
+
+
+def fit(task, data, config) -> Run:
+    """Trains a task's model and leaves the best weights in it.
+
+    Args:
+        task: a `Task`; its model is trained in place.
+        data: `Splits`; test is not touched.
+        config: a `RunConfig`.
+
+    Returns:
+        A `Run`. Its directory holds the configuration, `log.csv`, TensorBoard events where tensorboard is installed, the
+        newest state (for resuming) and the best weights.
+
+    Raises:
+        ZooError: if the loss stops being a number; the best weights so far stay on disk.
+    """
+    name = configs.recipe_name(config)
+    identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
+    path, resumed = state.open_run(config.runs, name, identity, fresh=config.fresh)
+    run = Run(path, name, config, data)
+    newest, best = path / "newest.npz", path / "best.npz"
+
+    print(f"Run: {path}\nEncoding {sum(data.sizes[part] for part in ('train', 'validation')):,} examples ...", flush=True)
+    train = Batches(task, data.train, batch_size=config.batch_size)
+    validation = Batches(task, data.validation, batch_size=2 * config.batch_size)
+    if not (resumed and newest.exists()):
+        task.adapt(data.train, seed=config.seed)
+    steps = min(train.steps * config.epochs, config.max_steps or 2**31)
+    trainer = adversarial.Trainer(task.model, config.adversarial)
+    trainer.compile(optimizer=_optimizer(config, steps), loss=task.losses(), metrics=task.metrics())
+    trainer.optimizer.build(task.model.trainable_variables)
+    variables = [*task.model.variables, *trainer.optimizer.variables]
+
+    waited, done = 0, False
+    if resumed and newest.exists():
+        progress = state.load_arrays(newest, variables)
+        run.log, run.seconds, run.best, run.best_epoch = (progress[key] for key in ("log", "seconds", "best", "best_epoch"))
+        waited, done = progress["waited"], progress["done"]
+        print(f"Continuing after epoch {len(run.log)} of {config.epochs}; --fresh starts anew.", flush=True)
+
+    while not done:
+        epoch, started = len(run.log), time.monotonic()
+        watch = _Watch(steps, estimate=epoch == 0)
+        try:
+            logs = trainer.fit(
+                train.epoch(seed=config.seed + epoch),
+                initial_epoch=epoch,
+                epochs=epoch + 1,
+                shuffle=False,
+                verbose=1 if sys.stdout.isatty() else 2,
+                callbacks=[watch, raw := _KeepRaw()],
+            ).history
+        except _NotANumber as error:
+            raise ZooError(
+                f"The loss is not a number any more (step {error.args[0]}). Lower --learning-rate or --clip-norm, or try "
+                f"another --seed; the best weights so far are in {best if best.exists() else 'no file: it was too early'}."
+            ) from None
+        # with averaging, Keras's fit ends by putting the averaged weights in place: these are scored and kept
+        scores = trainer.evaluate(validation.epoch(), verbose=0, return_dict=True)
+        run.seconds += time.monotonic() - started
+        row = {"epoch": epoch + 1, "step": int(trainer.optimizer.iterations), "seconds": round(run.seconds, 1)}
+        row |= {key: values[-1] for key, values in logs.items()} | {f"val_{key}": value for key, value in scores.items()}
+        run.log.append(row)
+        print(f"validation: {', '.join(f'{key} {value:.4f}' for key, value in scores.items())}", flush=True)
+        waited += 1
+        if scores[task.monitor] > run.best:
+            run.best, run.best_epoch, waited = scores[task.monitor], epoch + 1, 0
+            state.save_arrays(best, task.model.variables, {"epoch": epoch + 1})
+        for variable, value in zip(task.model.trainable_variables, raw.values, strict=True):
+            variable.assign(value)
+        done = watch.full or epoch + 1 >= config.epochs or waited >= config.patience
+        progress = {key: getattr(run, key) for key in ("log", "seconds", "best", "best_epoch")}
+        state.save_arrays(newest, variables, progress | {"waited": waited, "done": done})
+        _write_logs(path, run.log)
+    state.load_arrays(best, task.model.variables)
+    print(f"Best on validation: {task.monitor} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
+    return run
+
+
+def _optimizer(config, steps):
+    warmup = min(steps // 20, steps - 1)
+    schedule = keras.optimizers.schedules.CosineDecay(
+        config.learning_rate if not warmup else config.learning_rate / 50,
+        decay_steps=steps - warmup,
+        warmup_target=config.learning_rate if warmup else None,
+        warmup_steps=warmup,
+        alpha=0.02,
+    )
+    span = config.average * steps
+    average = {"use_ema": True, "ema_momentum": 1 - 1 / span} if span > 1 else {}
+    return keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm, **average)
+
+
+class _NotANumber(Exception):
+    pass
+
+
+class _Watch(keras.callbacks.Callback):
+    """Stops at a loss that is not a number and at the last step; says early how long it will take."""
+
+    AFTER = 20  # steps before the estimate; the first ones include tracing
+
+    def __init__(self, steps, *, estimate):
+        super().__init__()
+        self.steps, self.estimate, self.full, self.seen = steps, estimate, False, 0
+
+    def on_train_batch_end(self, batch, logs=None):
+        done = int(self.model.optimizer.iterations)
+        if not tf.math.is_finite(logs["loss"]):
+            raise _NotANumber(done)
+        self.seen += 1
+        if self.seen == self.AFTER // 2:
+            self.started = time.monotonic()
+        if self.estimate and self.seen == self.AFTER:
+            pace = (time.monotonic() - self.started) / (self.AFTER - self.AFTER // 2)
+            print(f"\nAbout {max(1, round(pace * self.steps / 60))} min for {self.steps:,} steps.", flush=True)
+        if done >= self.steps:
+            self.full = self.model.stop_training = True
+
+
+class _KeepRaw(keras.callbacks.Callback):
+    """Takes the weights before Keras overwrites them with their running mean at the end of `fit`."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.values = [variable.numpy() for variable in self.model.trainable_variables]
+
+
+def _write_logs(path: Path, log: list[dict]) -> None:
+    with (path / "log.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=log[0])
+        writer.writeheader()
+        writer.writerows(log)
+    if importlib.util.find_spec("tensorboard"):
+        writer = tf.summary.create_file_writer(str(path / "tensorboard"))
+        with writer.as_default():
+            for key, value in log[-1].items():
+                if key not in ("epoch", "step"):
+                    tf.summary.scalar(key, value, step=log[-1]["step"])
+        writer.close()
+
+
+def hardware() -> str:
+    """What the process runs on, in words."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "a GPU")
+    return f"{os.cpu_count()} CPU cores ({platform.machine()})"
