@@ -1,6 +1,6 @@
 """Sentiment of film reviews: many-to-one, IMDB, a bidirectional LSTM beside a linear n-gram path.
 
-    python recipes/imdb_sentiment.py
+python recipes/imdb_sentiment.py
 """
 
 from dataclasses import dataclass
@@ -22,12 +22,14 @@ class Config(zoo.RunConfig):
     layers: int = 1
     # Length of the word vectors.
     embedding_dim: int = 48
+    # Length of the vectors of word pairs, which tell "not good" from "good" before the recurrence does.
+    bigram_dim: int = 8
     # Word ids; rarer words are seen too seldom to learn, and each costs 96 bytes.
     vocabulary_size: int = 20_000
     # Words read of a text; one review in fifty is longer.
     max_words: int = 1024
-    # The recurrence reads windows of this many words side by side.
-    window: int = 64
+    # The recurrence reads windows of this many words side by side: most reviews fit into one, and none takes more steps.
+    window: int = 256
     # Share of features dropped in training.
     dropout: float = 0.5
     # The longest n-gram of the linear path; 0 leaves it out.
@@ -42,6 +44,8 @@ class Config(zoo.RunConfig):
     text_column: str = "text"
     # Its column with the labels.
     label_column: str = "label"
+    epochs: int = 4
+    patience: int = 4
     batch_size: int = 8
     learning_rate: float = 2e-3
     average: float = 0.1
@@ -62,6 +66,7 @@ def main(config: Config):
         units=config.units,
         layers=config.layers,
         embedding_dim=config.embedding_dim,
+        bigram_dim=config.bigram_dim,
         window=config.window,
         dropout=config.dropout,
         ngram_order=config.ngram_order,

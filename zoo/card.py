@@ -88,7 +88,9 @@ def read(directory: Path) -> dict:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ZooError(f"{path} is not readable as a card ({error}); the artefact is damaged. Restore or export it again.") from error
+        raise ZooError(
+            f"{path} is not readable as a card ({error}): the artefact is damaged. Restore it or export it again."
+        ) from error
 
 
 def hashes(directory: Path) -> dict[str, str]:

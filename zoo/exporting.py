@@ -69,7 +69,7 @@ def save(task, directory: Path) -> dict:
     Returns:
         The facts about the SavedModel that go into the card.
     """
-    task = _for_export(task)
+    task = for_export(task)
     module = tf.Module()
     module.weights = {weight.path: weight.value for weight in task.model.weights}
     module.resources = list(task.resources)
@@ -165,7 +165,7 @@ def _making(target: Path):
         shutil.rmtree(temporary, ignore_errors=True)
 
 
-def _for_export(task):
+def for_export(task):
     """The same task anew, computing in float32 whatever it was trained in, its tables stored in float16.
 
     Tables are embeddings and layers whose class says `is_table`: they are read by row, and a row is widened after.
@@ -209,7 +209,7 @@ def _provenance(task, run, score) -> dict:
             "terms": data.terms,
             "sizes": data.sizes,
             "test": f"the {data.sizes['test']:,} test examples of the {data.source} data",
-            "settings": {"validation_fold": getattr(config, "validation_fold", 0)},
+            "arguments": data.arguments,
         },
         "run": {
             "command": configs.command(config, run.name),

@@ -75,9 +75,7 @@ def list_models(pattern: str = "*", mapping: str | None = None) -> list[str]:
     if mapping not in (None, *MAPPINGS):
         raise ZooError(f"There is no mapping {mapping!r}; there are {', '.join(MAPPINGS)}.")
     models = _infos().values()
-    return sorted(
-        model.name for model in models if fnmatch.fnmatch(model.name, pattern) and mapping in (None, model.mapping)
-    )
+    return sorted(model.name for model in models if fnmatch.fnmatch(model.name, pattern) and mapping in (None, model.mapping))
 
 
 def model_info(name: str) -> ModelInfo:

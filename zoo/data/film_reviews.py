@@ -23,88 +23,78 @@ DESCRIPTION = (
     " a sentiment recipe runs without a download. Numbers measured on them say nothing about real reviews."
 )
 
-# What the grammar was checked to yield without a repetition, all splits together.
-MOST_TEXTS = 50_000
+Reviews = list[tuple[str, int]]
+
+# All splits together. The grammar has far more texts to offer, but the short ones, which are the plain ones, run out.
+MOST_TEXTS = 20_000
 
 # Adjectives, by label. Denying a quality states the opposite opinion; denying a judgement ("not awful") says little.
 QUALITIES = (
-    "dull boring tedious predictable lifeless uninspired".split(),
-    "gripping clever exciting entertaining interesting good".split(),
+    ["dull", "boring", "tedious", "predictable", "lifeless", "uninspired"],
+    ["gripping", "clever", "exciting", "entertaining", "interesting", "good"],
 )
 JUDGEMENTS = (
-    "awful terrible horrible bad clumsy silly annoying disappointing".split(),
-    "wonderful brilliant superb excellent great charming beautiful enjoyable".split(),
+    ["awful", "terrible", "horrible", "bad", "clumsy", "silly", "annoying", "disappointing"],
+    ["wonderful", "brilliant", "superb", "excellent", "great", "charming", "beautiful", "enjoyable"],
 )
-
-FILMS = "film film film movie movie comedy thriller drama western romance adventure musical".split()
-
+FILMS = ["film", "film", "film", "movie", "movie", "comedy", "thriller", "drama", "western", "romance", "adventure"]
 WORDS = {
-    "part": (
-        "plot script cast music ending dialogue story acting editing opening finale soundtrack".split()
-        + ["camera work", "first half", "second half", "love story"]
-    ),
-    "very": "truly really simply thoroughly utterly".split(),
-    "bit": "moment minute scene line".split(),
-    "hedge": ["in my opinion,", "to be honest,", "if you ask me,", "it seems to me that", "I may be wrong, but"],
-    "was_not": ["was never", "is never", "was not at all", "wasn't at all", "is not in the least"],
-    "someone": [f"my {who}" for who in "brother sister mother father neighbour teacher boss uncle aunt".split()],
-    "day": "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split(),
-    "month": "January February March April May June July August September October November December".split(),
-    "number": "eighty ninety ninety-five 100 105 110 115 120 130 140".split(),
-    "place": "Paris London Rome Berlin Lagos Tokyo Lima Cairo Oslo Madrid Boston Mumbai".split(),
+    "part": "plot|script|cast|music|ending|dialogue|story|acting|editing|opening|camera work|second half|love story",
+    "very": "truly|really|simply|thoroughly|utterly",
+    "bit": "moment|minute|scene|line",
+    "hedge": "in my opinion,|to be honest,|if you ask me,|it seems to me that|I may be wrong, but",
+    "was_not": "was never|is never|was not at all|wasn't at all|is not at all",
+    "someone": "my brother|my sister|my mother|my father|my neighbour|my teacher|my boss|my uncle|my aunt",
+    "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
+    "month": "January|February|March|April|May|June|July|August|September|October|November|December",
+    "number": "eighty|ninety|ninety-five|100|105|110|115|120|130|140",
+    "place": "Paris|London|Rome|Berlin|Lagos|Tokyo|Lima|Cairo|Oslo|Madrid|Boston|Mumbai",
     # Adjectives that are no opinion on the film.
-    "hero": [
-        *("a dull clerk", "a charming thief", "a terrible king", "a brilliant surgeon", "a clumsy spy", "a great cook"),
-        *("a bad liar", "a clever detective", "a boring salesman", "a beautiful singer", "a silly prince"),
-    ],
+    "hero": "a dull clerk|a charming thief|a terrible king|a brilliant surgeon|a clumsy spy|a great cook|a bad liar",
 }
 
 PLAIN = [
-    "{view} from start to finish.",
     "{view}, {very} {view} and {view}!",
     "a {view} {film}, {very} {view}.",
     "what a {view} {film} this is!",
+    "it was {view} from start to finish.",
+    "it was {view}, {view} and {very} {view}.",
     "this is a {very} {view} {film}.",
     "this {film} is {very} {view}.",
     "{view} {part}, {view} {part}, {view} {film}.",
     "the {part} was {view} and the {part} was {very} {view}.",
     "I [loved|hated] this {view} {film} and its {view} {part}.",
-    "I found it {view}, {view} and {very} {view}.",
-    "{hedge} this {view} {film} has a {view} {part}.",
-    "{hedge} the {part} was {very} {view}.",
+    "{hedge} it was {view}.",
 ]
-CONTRASTS = [
+COMPOSED = [
+    # Contrast.
     "the {part} was {counter}, but the {film} is {view}.",
     "the {film} as a whole is {view}, although the {part} was {counter}.",
     "although the {part} was {counter}, the {film} was {very} {view}.",
     "despite the {counter} {part}, this is a {view} {film}.",
-    "this is a {very} {view} {film} despite its {counter} {part}.",
     "the {part} was {counter}, but the {part} [saved|ruined] it: I [loved|hated] it.",
     "I [loved|hated] every minute of it, even though the {part} was {counter}.",
     "even the {counter} {part} could not [spoil|save] this {view} {film}.",
     "it looks {counter} at first, but it soon turns into a {view} {film}.",
-]
-NEGATIONS = [
+    # Negation.
+    "not a single {counter} {bit} from start to finish!",
     "there was not a single {counter} {bit} in this {view} {film}.",
     "there is barely a {counter} {bit} in this {view} {film}.",
-    "I waited for a {counter} {bit}, but there was none.",
     "the {film} {was_not} {lack}.",
-    "{hedge} the {part} {was_not} {lack}.",
-    "this {film} is not {lack} at all.",
+    "{hedge} it {was_not} {lack}.",
+    "never {lack}, always {very} {view}.",
     "nobody could call this {film} {lack}.",
     "nothing about the {part} or the {part} was {lack}.",
     "this {film} was anything but {counter}.",
     "far from being {counter}, this is a {view} {film}.",
     "the {part} is not {counter} but {very} {view}.",
-]
-COMPARISONS = [
+    # Comparison.
     "compared with the {counter} original, this {film} is {very} {view}.",
     "this {film} is as {view} as the original was {counter}.",
     "the first part was {counter}; this one is {view}.",
     "the first part was {view}, and this one is no [worse|better].",
     "I have rarely seen such a {view} {film}.",
-]
-OTHERS = [
+    # What others say and what one expected.
     "everyone told me it was {counter}; they were wrong.",
     "everyone told me it was {view}; they were right.",
     'a critic called it "{counter}", and I could not disagree more.',
@@ -134,39 +124,25 @@ STORIES = [
     "it follows {hero} from {place} to {place}.",
     "the main character is {hero} who moves to {place}.",
 ]
-COMPOSED = CONTRASTS + NEGATIONS + COMPARISONS + OTHERS
-
-# The words of every slot but {film}, by label.
-SLOTS = [
-    WORDS
-    | {
-        "view": QUALITIES[label] + JUDGEMENTS[label],
-        "counter": QUALITIES[1 - label] + JUDGEMENTS[1 - label],
-        "lack": QUALITIES[1 - label],
-    }
-    for label in (0, 1)
-]
 
 
-def film_reviews(
-    train: int = 2_000, validation: int = 400, test: int = 400, seed: int = 0
-) -> dict[str, list[tuple[str, int]]]:
+def film_reviews(train: int = 4_000, validation: int = 400, test: int = 400, seed: int = 0) -> dict[str, Reviews]:
     """Generate film reviews labelled 1 (positive) or 0 (negative), half of each, no text occurring twice.
 
     Args:
-        train, validation, test: Number of texts in the split of that name.
-        seed: Seed of the random generator; the same arguments always give the same texts.
+        train, validation, test: the number of texts in the split of that name.
+        seed: of the random generator; the same arguments always give the same texts.
 
     Returns:
-        A dictionary from the name of a split to its list of `(text, label)`.
+        a dictionary from the name of a split to its list of `(text, label)`.
 
     Raises:
-        ValueError: If a number is not positive, or the numbers sum to more than `MOST_TEXTS`.
+        ValueError: a number is not positive, or together they are more than the grammar yields (`MOST_TEXTS`).
     """
     sizes = {"train": train, "validation": validation, "test": test}
     for split, size in sizes.items():
         if size < 1:
-            raise ValueError(f"{split} must be at least 1, not {size}")
+            raise ValueError(f"`{split}` must be at least 1, not {size}")
     if sum(sizes.values()) > MOST_TEXTS:
         raise ValueError(f"the grammar yields at most {MOST_TEXTS} different texts, not {sum(sizes.values())}")
     rng = random.Random(seed)
@@ -176,7 +152,7 @@ def film_reviews(
     return {split: splits[split] for split in sizes}
 
 
-def _new_reviews(rng: random.Random, size: int, seen: set[str]) -> list[tuple[str, int]]:
+def _new_reviews(rng: random.Random, size: int, seen: set[str]) -> Reviews:
     """Generate reviews that are not among those `seen`, and add them there."""
     labels = [index % 2 for index in range(size)]
     rng.shuffle(labels)
@@ -194,7 +170,7 @@ def _review(rng: random.Random, label: int) -> str:
     if rng.random() < 0.4:
         templates = rng.sample(PLAIN, rng.choice((1, 1, 2)))
     else:
-        templates = [rng.choice(COMPOSED)] + rng.sample(VERDICTS, rng.choice((0, 1)))
+        templates = [rng.choice(COMPOSED), *rng.sample(VERDICTS, rng.choice((0, 1)))]
     templates += rng.sample(OCCASIONS, rng.choice((0, 0, 1))) + rng.sample(STORIES, rng.choice((0, 0, 1)))
     rng.shuffle(templates)
     film = rng.choice(FILMS)
@@ -206,7 +182,7 @@ def _sentence(rng: random.Random, template: str, label: int, used: set[str]) -> 
     """Fill in a template with words that are not among those `used`, and add them there."""
 
     def word(slot: re.Match) -> str:
-        chosen = rng.choice([word for word in SLOTS[label][slot[1]] if word not in used])
+        chosen = rng.choice([option for option in _options(slot[1], label) if option not in used])
         used.add(chosen)
         return chosen
 
@@ -214,3 +190,14 @@ def _sentence(rng: random.Random, template: str, label: int, used: set[str]) -> 
     sentence = re.sub(r"\{(\w+)\}", word, sentence)
     sentence = re.sub(r"\b([Aa]) (?=[aeiou])", r"\1n ", sentence)
     return sentence[0].upper() + sentence[1:]
+
+
+def _options(slot: str, label: int) -> list[str]:
+    """Return the words to choose from for a slot of a text of that label."""
+    if slot == "view":
+        return QUALITIES[label] + JUDGEMENTS[label]
+    if slot == "counter":
+        return QUALITIES[1 - label] + JUDGEMENTS[1 - label]
+    if slot == "lack":
+        return QUALITIES[1 - label]
+    return WORDS[slot].split("|")

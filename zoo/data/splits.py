@@ -4,7 +4,6 @@ import hashlib
 import os
 import threading
 import urllib.request
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,6 +26,7 @@ class Splits:
     description: str
     terms: str
     labels: tuple[str, ...] = ()
+    arguments: dict = field(default_factory=dict)  # of the loader, beyond the configuration
     sizes: dict[str, int] = field(init=False)
 
     def __post_init__(self):
@@ -117,7 +117,7 @@ def _reachable(address: str) -> bool:
         except OSError:
             pass
 
-    asker: Callable = threading.Thread(target=ask, daemon=True)
+    asker = threading.Thread(target=ask, daemon=True)
     asker.start()
     asker.join(PROBE_SECONDS)
     return answered.is_set()

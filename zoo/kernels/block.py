@@ -13,8 +13,8 @@ def run(sequences, states, weights):
     hidden, carry = states
     peephole = tf.zeros([hidden.shape[-1]], hidden.dtype)  # required by the op, unused
     _, carries, _, _, _, _, outputs = tf.raw_ops.BlockLSTMV2(
-        seq_len_max=tf.cast(tf.shape(sequences)[1], tf.int64),
-        x=tf.transpose(sequences, [1, 0, 2]),
+        seq_len_max=tf.cast(tf.shape(sequences)[0], tf.int64),
+        x=sequences,
         cs_prev=carry,
         h_prev=hidden,
         w=tf.concat([kernel, recurrent_kernel], axis=0),

@@ -7,7 +7,7 @@ GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 def parameters(cell, weights):
-    """Flattens Keras weights into cuDNN's order: every input matrix, every recurrent one (both transposed), then both biases."""
+    """Flattens Keras weights in cuDNN's order: input matrices, recurrent matrices (all transposed), then both kinds of bias."""
     kernel, recurrent_kernel, bias = weights
     gates = GATES[cell]
     matrices = tf.split(kernel, gates, axis=1) + tf.split(recurrent_kernel, gates, axis=1)

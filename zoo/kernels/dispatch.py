@@ -43,24 +43,20 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     Raises:
         tf.errors.InvalidArgumentError: when run, if the mask is not right-padded.
     """
-    steps = tf.shape(sequences)[1]
-    lengths = tf.fill([tf.shape(sequences)[0]], steps)
+    lengths = tf.fill([tf.shape(sequences)[0]], tf.shape(sequences)[1])
     if mask is not None:
         lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
         if not _exporting:  # in an export the mask comes from the task's own preprocessing
             require_right_padding(mask, lengths)
-    if go_backwards:
-        sequences = tf.reverse(sequences, [1]) if mask is None else tf.reverse_sequence(sequences, lengths, seq_axis=1)
-    outputs, last = _run(cell, sequences, states, lengths, weights, training)
-    if mask is None:
-        return outputs, list(last)
-    filled = lengths[:, None] > 0
-    last = [tf.where(filled, after, before) for after, before in zip(last, states, strict=True)]
-    padding = tf.zeros_like(last[0]) if zero_output or go_backwards else tf.where(filled, last[0], tf.zeros_like(last[0]))
-    outputs = tf.where(tf.sequence_mask(lengths, steps)[..., None], outputs, padding[:, None])
-    if go_backwards:  # [3 2 1 - -] -> [1 2 3 - -] -> [- - 3 2 1]
-        outputs = tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
-    return outputs, last
+    options = {"cell": cell, "masked": mask is not None, "go_backwards": go_backwards, "zero_output": zero_output}
+    cpu = functools.partial(_on_cpu, **options)
+    gpu = functools.partial(_on_gpu, **options, training=training and not _exporting)
+    if _exporting:
+        outputs, last = _branch_on_device(cpu, gpu, sequences, states, lengths, weights)
+    else:
+        run = gpu if tf.config.list_logical_devices("GPU") else functools.partial(cpu, kernel=loop.run)
+        outputs, last = run(sequences, states, lengths, weights)
+    return outputs, list(last)
 
 
 def require_right_padding(mask, lengths):
@@ -74,34 +70,67 @@ def require_right_padding(mask, lengths):
     )
 
 
-def _run(cell, sequences, states, lengths, weights, training):
-    """Chooses the kernel: while tracing, or in an export by a branch on the device that the runtime takes."""
-    if _exporting:
-        return _branch_on_device(cell, sequences, states, lengths, weights)
-    if tf.config.list_logical_devices("GPU"):
-        return cudnn.run(cell, sequences, states, lengths, weights, training)
-    return _last_steps(loop.run(cell, sequences, states, weights), lengths)
+def _on_cpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, zero_output, kernel=None):
+    """Outputs and last states by a kernel that runs all steps of every row, time first.
+
+    What such a kernel computes at padded steps is never read: the steps are picked by index on the way in (which also
+    reverses) and on the way out (which also pads), one pass over the data each.
+    """
+    rows, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
+    last_step = lengths[:, None] - 1
+    step = tf.range(steps)[None, :]
+    if masked and go_backwards:
+        # a row of length 2 in 3 steps is read as [2nd, 1st, -]
+        sequences = _pick(sequences, tf.transpose(tf.maximum(last_step - step, 0)), tf.range(rows)[None, :], batch_first=True)
+    else:
+        sequences = tf.transpose(tf.reverse(sequences, [1]) if go_backwards else sequences, [1, 0, 2])
+    every = (kernel or _fastest)(cell, sequences, states, weights)
+    if not masked:
+        return tf.transpose(every[0], [1, 0, 2]), tuple(state[-1] for state in every)
+    at = tf.maximum(lengths - 1, 0)
+    last = [_pick(state, at, tf.range(rows)) for state in every]
+    last = [tf.where(last_step >= 0, after, before) for after, before in zip(last, states, strict=True)]
+    if go_backwards:  # and written as [-, 2nd, 1st]
+        step = step - (steps - lengths[:, None])
+    outputs = _pick(every[0], tf.minimum(tf.maximum(step, 0), tf.maximum(last_step, 0)), tf.range(rows)[:, None])
+    blank = (step < 0) if go_backwards else (step > last_step) if zero_output else (last_step < 0)
+    return tf.where(blank[..., None], tf.zeros([], outputs.dtype), outputs), tuple(last)
 
 
-def _last_steps(sequences, lengths):
-    """Turns states at every step, each [T, N, U], into outputs [N, T, U] and the states at the end of each row."""
-    rows = tf.range(tf.shape(lengths)[0])
-    at = tf.stack([tf.maximum(lengths - 1, 0), rows], axis=1)
-    return tf.transpose(sequences[0], [1, 0, 2]), tuple(tf.gather_nd(sequence, at) for sequence in sequences)
+def _on_gpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, zero_output, training):
+    """The same by cuDNN, which takes lengths and leaves zeros at padded steps."""
+    steps = tf.shape(sequences)[1]
+    if go_backwards:
+        sequences = tf.reverse_sequence(sequences, lengths, seq_axis=1)
+    outputs, last = cudnn.run(cell, sequences, states, lengths, weights, training)
+    if not masked:
+        return outputs, last
+    filled = lengths[:, None] > 0
+    padding = tf.zeros_like(last[0]) if zero_output or go_backwards else tf.where(filled, last[0], tf.zeros_like(last[0]))
+    outputs = tf.where(tf.sequence_mask(lengths, steps)[..., None], outputs, padding[:, None])
+    if go_backwards:  # [3 2 1 - -] -> [1 2 3 - -] -> [- - 3 2 1]
+        outputs = tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
+    return outputs, tuple(tf.where(filled, after, before) for after, before in zip(last, states, strict=True))
 
 
-def _cpu(cell, sequences, states, lengths, weights):
+def _pick(sequence, steps, rows, *, batch_first=False):
+    """Vectors of a [T, N, F] sequence (or [N, T, F]) at pairs of step and row, given as integer tensors that broadcast."""
+    pair = [steps + tf.zeros_like(rows), rows + tf.zeros_like(steps)]
+    return tf.gather_nd(sequence, tf.stack(pair[::-1] if batch_first else pair, axis=-1))
+
+
+def _fastest(cell, sequences, states, weights):
+    """The fastest kernel of a CPU for inference, by the number of rows when it runs."""
     if cell != "lstm" or sequences.dtype not in (tf.float16, tf.float32):
-        return _last_steps(loop.run(cell, sequences, states, weights), lengths)
-    every = tf.cond(
-        tf.shape(sequences)[0] <= block.LARGEST_BATCH,
+        return loop.run(cell, sequences, states, weights)
+    return tf.cond(
+        tf.shape(sequences)[1] <= block.LARGEST_BATCH,
         lambda: block.run(sequences, states, weights),
         lambda: loop.run(cell, sequences, states, weights),
     )
-    return _last_steps(every, lengths)
 
 
-def _branch_on_device(cell, sequences, states, lengths, weights):
+def _branch_on_device(cpu, gpu, sequences, states, lengths, weights):
     """Emits both bodies under a `Case` that is not lowered.
 
     A lowered one (`tf.switch_case`) becomes part of the outer graph, where the placer fails on a machine without a GPU: there
@@ -110,18 +139,12 @@ def _branch_on_device(cell, sequences, states, lengths, weights):
     count = len(states)
 
     def body(run, sequences, lengths, *rest):
-        outputs, last = run(sequences=sequences, states=rest[:count], lengths=lengths, weights=rest[count:])
+        outputs, last = run(sequences, rest[:count], lengths, rest[count:])
         return outputs, *last
 
     arguments = [sequences, lengths, *states, *weights]
     specs = [tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments]
-    branches = [
-        tf.function(functools.partial(body, run), autograph=False).get_concrete_function(*specs)
-        for run in (
-            functools.partial(_cpu, cell),
-            functools.partial(cudnn.run, cell, training=False),
-        )
-    ]
+    branches = [tf.function(functools.partial(body, run), autograph=False).get_concrete_function(*specs) for run in (cpu, gpu)]
     results = tf.raw_ops.Case(
         branch_index=tf.raw_ops.DeviceIndex(device_names=["CPU", "GPU"]),
         input=arguments,

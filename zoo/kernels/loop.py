@@ -39,7 +39,7 @@ def run(cell, sequences, states, weights):
 
     Args:
         cell: "lstm", "gru" or "rnn".
-        sequences: float [N, T, F].
+        sequences: float [T, N, F].
         states: initial states, each float [N, U].
         weights: kernel [F, G*U], recurrent kernel [U, G*U] and bias ([G*U]; for a GRU [2, G*U]) in Keras's layout.
 
@@ -48,9 +48,8 @@ def run(cell, sequences, states, weights):
     """
     kernel, recurrent_kernel, bias = weights
     input_bias, recurrent_bias = tf.unstack(bias) if cell == "gru" else (bias, None)
-    batch, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
-    # time first before the product: a step then reads one contiguous block
-    flat = tf.reshape(tf.transpose(sequences, [1, 0, 2]), [-1, sequences.shape[-1]])
+    steps, batch = tf.shape(sequences)[0], tf.shape(sequences)[1]
+    flat = tf.reshape(sequences, [-1, sequences.shape[-1]])
     projected = tf.reshape(tf.matmul(flat, kernel) + input_bias, [steps, batch, kernel.shape[-1]])
     arrays = [tf.TensorArray(state.dtype, steps, element_shape=state.shape) for state in states]
     inputs = tf.TensorArray(projected.dtype, steps, element_shape=projected.shape[1:]).unstack(projected)

@@ -21,7 +21,7 @@ class SinusoidalPositions(keras.layers.Layer):
 
 @keras.saving.register_keras_serializable("zoo")
 class TransformerBlock(keras.layers.Layer):
-    """Self-attention and a feed-forward network of four times the width, each normalised before and added: [N, T, F] → [N, T, F].
+    """Self-attention and a feed-forward network of four times the width, each on normalised input and added: [N, T, F] → same.
 
     Args:
         width: F; the heads are 64 wide, at least one.

@@ -12,7 +12,13 @@ from zoo.tasks import Task
 
 CELLS = {"rnn": zoo_layers.SimpleRNN, "gru": zoo_layers.GRU, "lstm": zoo_layers.LSTM}
 
-EXAMPLES = ("A wonderful film.", "I left after half an hour.", "The plot is dull, but the actors save it: I would see it again.")
+EXAMPLES = (
+    "A wonderful film.",
+    "I left after half an hour.",
+    "The plot is dull, but the actors save it: I would see it again.",
+)
+
+BIGRAM_ROWS = 65_521  # the largest prime below 2**16
 
 # Root mean square of the word vectors at the start: small enough that the gates are not saturated.
 EMBEDDING_SCALE = 0.3
@@ -28,11 +34,12 @@ def text_classifier(
     layers=1,
     bidirectional=True,
     embedding_dim=None,
+    bigram_dim=0,
     window=None,
     attention=False,
     dropout=0.0,
     ngram_order=0,
-    ngram_buckets=2**20,
+    ngram_buckets=2**19,
     ngram_weight=1.0,
 ):
     """Classifies a text: embedding, recurrent stack, pooling over time, classes.
@@ -45,6 +52,7 @@ def text_classifier(
         layers: depth of the stack.
         bidirectional: read in both directions; for a transformer, not causal.
         embedding_dim: width of the word vectors; `units` if None.
+        bigram_dim: width of a vector for each pair of neighbouring words, beside that of the word; 0 for none.
         window: read the text in windows of this many words, side by side, that do not see each other; all in one if None.
         attention: the mean over time weighs the words by a learnt relevance in place of equally.
         dropout: share of the pooled features dropped in training; of the embedding's dimensions, each for a whole text,
@@ -71,6 +79,9 @@ def text_classifier(
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     mask = keras.ops.not_equal(tokens, 0)
     x = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")(tokens)
+    if bigram_dim:
+        pairs = zoo_layers.BigramEmbedding(BIGRAM_ROWS, bigram_dim, name="bigram_embedding")(tokens)
+        x = keras.layers.Concatenate(name="words_and_bigrams")([x, pairs])
     x = zoo_layers.Perturbation(name="perturbation")(x)
     x = keras.layers.SpatialDropout1D(0.4 * dropout, name="embedding_dropout")(x)
     embedded, step_mask = x, mask
@@ -131,8 +142,7 @@ class TextClassifier(Task):
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
         self.monitor = "logits_accuracy" if order else "accuracy"
         self.assets = {"vocabulary.txt": words.vocabulary, "labels.txt": list(self.labels)}
-        # at most four lengths; the shortest holds a paragraph
-        self.buckets = tuple(sorted({max(words.limit // part, 1) for part in (8, 4, 2, 1)}))
+        self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
     def encode(self, text):
         """Texts, string [N] → the model's inputs."""

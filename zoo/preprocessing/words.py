@@ -1,7 +1,9 @@
 """Text to words and words to ids."""
 
 import collections
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import tensorflow as tf
@@ -43,8 +45,9 @@ class Words:
         self.vocabulary = list(vocabulary)
         self.limit = limit
         # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
-        self._directory = tempfile.TemporaryDirectory(prefix="zoo-")
-        file = Path(self._directory.name, "vocabulary.txt")
+        directory = tempfile.mkdtemp(prefix="zoo-")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        file = Path(directory, "vocabulary.txt")
         file.write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8", newline="\n")
         lines = tf.lookup.TextFileInitializer(
             str(file), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER

@@ -17,7 +17,10 @@ class Batches:
 
     def __init__(self, task, examples, *, batch_size: int):
         self._task = task
-        self._encoded = examples.batch(256).map(task.encode_example, tf.data.AUTOTUNE).unbatch().cache()
+        encoded = examples.batch(256).map(task.encode_example, tf.data.AUTOTUNE).unbatch()
+        if task.buckets:
+            encoded = encoded.map(self._trim, tf.data.AUTOTUNE)
+        self._encoded = encoded.cache()
         self._buckets = task.buckets or (1,)
         self._sizes = [batch_size * self._buckets[-1] // bucket for bucket in self._buckets]
         # one pass fills the cache and counts what falls into each bucket
@@ -29,6 +32,11 @@ class Batches:
                 lower = self._buckets[index - 1] if index else 0
                 counts[index] += int(tf.reduce_sum(tf.cast((length > lower) & (length <= bucket), tf.int32)))
         self.steps = sum(-(-count // size) for count, size in zip(counts, self._sizes, strict=True))
+
+    def _trim(self, *example):
+        """Cuts off what padded an example to the longest of those it was encoded with."""
+        length = self._task.length(*example)
+        return tf.nest.map_structure(lambda tensor: tensor[:length] if tensor.shape.rank else tensor, example)
 
     def epoch(self, seed: int | None = None) -> tf.data.Dataset:
         """The batches of one epoch: (inputs, targets); shuffled if a seed is given, and the same for the same seed."""
@@ -45,4 +53,3 @@ class Batches:
         else:
             batches = examples.batch(self._sizes[0])
         return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2)
-

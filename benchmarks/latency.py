@@ -1,0 +1,107 @@
+"""Latency of an artefact against the stock Keras export of the same architecture, weights and preprocessing, in one run.
+
+    python benchmarks/latency.py                    # about 2 minutes
+
+Both are SavedModels with the same signature over raw text, reloaded and called as a server would; they differ in the
+recurrent layers alone: `zoo.layers` under `export_scope` against `keras.layers`. Calls alternate between the two, and
+medians are compared: the machine's mood then hits both. Writes results/latency_cpu.csv.
+"""
+
+import csv
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import keras
+import tensorflow as tf
+import tyro
+from rich.progress import track
+
+import zoo
+from zoo import exporting
+from zoo.data.film_reviews import film_reviews
+
+STOCK = {"LSTM": keras.layers.LSTM, "GRU": keras.layers.GRU, "SimpleRNN": keras.layers.SimpleRNN}
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to time."""
+
+    # Name or path of the artefact.
+    artefact: str = "imdb_sentiment"
+    # Words of a text.
+    words: int = 200
+    # Calls of each kind a batch size.
+    calls: int = 41
+
+
+def stock_export(task, directory) -> None:
+    """Saves a task the way Keras would, each zoo layer replaced by the Keras layer of the same name."""
+
+    def clone(layer):
+        config = layer.get_config()
+        if isinstance(layer, keras.layers.Bidirectional):
+            return keras.layers.Bidirectional(
+                clone(layer.forward_layer), backward_layer=clone(layer.backward_layer), name=layer.name
+            )
+        if type(layer).__module__ == "zoo.layers.recurrent":
+            return STOCK[type(layer).__name__].from_config(config)
+        return layer
+
+    weights = task.model.get_weights()
+    task.model = keras.models.clone_model(task.model, clone_function=clone)
+    task.model.set_weights(weights)
+    module = tf.Module()
+    module.weights = [weight.value for weight in task.model.weights]
+    module.resources = list(task.resources)
+    tf.saved_model.save(module, str(directory), signatures=task.signatures())
+
+
+def main(options: Options):
+    """Times both at batch 1, 8, 32 and 64, and writes the table."""
+    task = zoo.load_task(options.artefact)
+    units = task.model.built_by.arguments.get("units")
+    ours = zoo.load(options.artefact)
+    with tempfile.TemporaryDirectory() as directory:
+        stock_export(exporting.for_export(task), directory)
+        stock = tf.saved_model.load(directory)
+        functions = {"zoo": ours.signatures["serving_default"], "stock": stock.signatures["serving_default"]}
+        words = " ".join(text for text, _ in film_reviews(train=400)["train"]).split()
+        rows = []
+        for batch in (1, 8, 32, 64):
+            texts = [" ".join(words[i * options.words : (i + 1) * options.words]) for i in range(batch)]
+            inputs = tf.constant(texts)
+            answers = [function(text=inputs)["probabilities"] for function in functions.values()]
+            difference = float(tf.reduce_max(tf.abs(answers[0] - answers[1])))
+            times = {name: [] for name in functions}
+            for call in track(range(options.calls + 3), description=f"batch {batch}"):
+                for name, function in functions.items():
+                    start = time.perf_counter()
+                    function(text=inputs)
+                    if call >= 3:  # the first ones optimise the graph
+                        times[name].append(1e3 * (time.perf_counter() - start))
+            medians = {name: statistics.median(values) for name, values in times.items()}
+            rows.append(
+                {
+                    "artefact": options.artefact,
+                    "units": units,
+                    "words": options.words,
+                    "batch": batch,
+                    "zoo_ms": round(medians["zoo"], 2),
+                    "stock_keras_ms": round(medians["stock"], 2),
+                    "ratio": round(medians["stock"] / medians["zoo"], 2),
+                    "largest_difference": f"{difference:.1e}",
+                }
+            )
+            print(rows[-1], flush=True)
+    with Path(__file__).with_name("results").joinpath("latency_cpu.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

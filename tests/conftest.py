@@ -1,0 +1,67 @@
+"""What all tests share: where TensorFlow runs, an environment without the user's own models and data, one tiny artefact."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
+
+ROOT = Path(__file__).parents[1]
+
+# Flags that make a run of imdb_sentiment small: seconds to train, a megabyte or two to export.
+TINY = "--data sample --max-steps 3 --batch-size 64 --max-words 32 --units 8 --embedding-dim 8 --vocabulary-size 300"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--gpu", action="store_true", help="run the tests that need a GPU too; without one the run fails")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: needs a GPU; runs with --gpu only")
+    if not config.getoption("--gpu"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # the other tests are the same on every machine
+        return
+    import tensorflow as tf
+
+    if not tf.config.list_physical_devices("GPU"):
+        raise pytest.UsageError("--gpu was given, and TensorFlow sees no GPU")
+
+
+def pytest_collection_modifyitems(config, items):
+    if not config.getoption("--gpu"):
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a GPU; run pytest --gpu on a machine with one"))
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch):
+    """Neither the models nor the data of whoever runs the tests."""
+    monkeypatch.delenv("ZOO_MODELS", raising=False)
+    monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
+
+
+def import_recipe(path: Path):
+    """The module of a recipe; recipes are scripts, not a package."""
+    name = f"recipe_{path.stem}"
+    if name not in sys.modules:
+        spec = importlib.util.spec_from_file_location(name, path)
+        sys.modules[name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(sys.modules[name])
+    return sys.modules[name]
+
+
+@pytest.fixture(scope="session")
+def tiny_artefact(tmp_path_factory) -> Path:
+    """Directory of an artefact of recipes/imdb_sentiment.py: a bidirectional LSTM with n-grams, 3 steps on the sample.
+
+    Tests that change it copy it first.
+    """
+    from zoo import config
+
+    runs = tmp_path_factory.mktemp("runs")
+    recipe = import_recipe(ROOT / "recipes" / "imdb_sentiment.py")
+    return config.run(recipe.main, [*TINY.split(), "--runs", str(runs)]).directory

@@ -1,0 +1,371 @@
+"""The recurrent layers against stock Keras on a CPU, the reference: values, states and gradients, in and out of an export."""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from zoo import kernels, layers
+from zoo.kernels import block, dispatch
+
+CELLS = {
+    "lstm": (layers.LSTM, keras.layers.LSTM),
+    "gru": (layers.GRU, keras.layers.GRU),
+    "rnn": (layers.SimpleRNN, keras.layers.SimpleRNN),
+}
+FEATURES, UNITS = 3, 4
+LENGTHS = (4, 0, 1, 3)
+ROWS, STEPS = len(LENGTHS), max(LENGTHS)
+
+each_cell = pytest.mark.parametrize("cell", CELLS)
+
+
+def either(name):
+    return pytest.mark.parametrize(name, (False, True), ids=(f"not {name}", name))
+
+
+def normal(*shape, seed=0):
+    return tf.constant(np.random.default_rng([seed, *shape]).normal(size=shape), tf.float32)
+
+
+def initial_states(cell, rows=ROWS, units=UNITS, directions=1):
+    return [normal(rows, units, seed=10 + index) for index in range(directions * (2 if cell == "lstm" else 1))]
+
+
+def single(layer_class, units=UNITS, **options):
+    return layer_class(units, **options)
+
+
+def bidirectional(layer_class, merge_mode="concat", **options):
+    return keras.layers.Bidirectional(layer_class(UNITS, **options), merge_mode=merge_mode)
+
+
+def stack(layer_class):
+    return keras.Sequential(
+        [
+            keras.layers.Masking(),
+            layer_class(UNITS, return_sequences=True),
+            bidirectional(layer_class, return_sequences=True),
+            layer_class(UNITS, go_backwards=True),
+        ]
+    )
+
+
+def twins(cell, structure=single, features=FEATURES, **options):
+    """The same structure of zoo layers and of stock ones, with the same random weights."""
+    ours, stock = (structure(layer_class, **options) for layer_class in CELLS[cell])
+    for layer in (ours, stock):
+        layer.build((None, None, features))
+        for index, weight in enumerate(layer.trainable_weights):
+            weight.assign(0.5 * normal(*weight.shape, seed=index))
+    return ours, stock
+
+
+def values(layer, sequences, states=None, mask=None, training=False):
+    options = {"mask": mask, "initial_state": states}
+    options = {name: value for name, value in options.items() if value is not None}
+    return tf.nest.flatten(layer(sequences, training=training, **options))
+
+
+def values_and_gradients(layer, sequences, states=None, mask=None, training=False):
+    """Outputs, and the gradients of a random projection of them with respect to inputs, initial states and weights."""
+    inputs = [sequences, *(states or [])]
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        results = values(layer, sequences, states, mask, training)
+        loss = tf.add_n([tf.reduce_sum(result * normal(*result.shape, seed=5)) for result in results])
+    return results + tape.gradient(loss, inputs + [weight.value for weight in layer.trainable_weights])
+
+
+def assert_equal(actual, expected, tolerance=1e-5):
+    assert len(actual) == len(expected)
+    for index, (ours, stock) in enumerate(zip(actual, expected, strict=True)):
+        assert ours.dtype == stock.dtype
+        np.testing.assert_allclose(ours, stock, rtol=0, atol=tolerance, err_msg=f"result {index}")
+
+
+@each_cell
+@pytest.mark.parametrize("padding", ("none", "repeated", "zeros"))
+@either("go_backwards")
+@either("return_sequences")
+def test_values_states_and_gradients_are_those_of_keras(cell, padding, go_backwards, return_sequences):
+    ours, stock = twins(
+        cell,
+        go_backwards=go_backwards,
+        return_sequences=return_sequences,
+        return_state=True,
+        zero_output_for_mask=padding == "zeros",
+    )
+    assert ours.fallback_reason() is None
+    mask = None if padding == "none" else tf.sequence_mask(LENGTHS)
+    arguments = normal(ROWS, STEPS, FEATURES), initial_states(cell), mask
+    assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
+
+
+@each_cell
+@pytest.mark.parametrize(
+    ("options", "with_states"),
+    (
+        ({}, False),
+        ({"return_sequences": True}, False),
+        ({"return_sequences": True, "merge_mode": None}, False),
+        ({"return_state": True, "merge_mode": "sum"}, True),
+    ),
+    ids=str,
+)
+@either("masked")
+def test_bidirectional_is_that_of_keras(cell, options, with_states, masked):
+    ours, stock = twins(cell, bidirectional, **options)
+    assert type(ours.backward_layer) is CELLS[cell][0]
+    states = initial_states(cell, directions=2) if with_states else None
+    arguments = normal(ROWS, STEPS, FEATURES), states, tf.sequence_mask(LENGTHS) if masked else None
+    assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
+
+
+@each_cell
+def test_a_mask_passes_through_a_stack_as_in_keras(cell):
+    ours, stock = twins(cell, stack)
+    sequences = normal(ROWS, STEPS, FEATURES) * tf.sequence_mask(LENGTHS, dtype=tf.float32)[..., None]
+    assert_equal(values_and_gradients(ours, sequences), values_and_gradients(stock, sequences))
+
+
+@each_cell
+def test_a_traced_training_step_has_the_gradients_of_keras(cell):
+    ours, stock = twins(cell, return_sequences=True, return_state=True)
+    sequences, states, mask = normal(ROWS, STEPS, FEATURES), initial_states(cell), tf.sequence_mask(LENGTHS)
+
+    @tf.function(input_signature=[tf.TensorSpec([None, None, FEATURES]), tf.TensorSpec([None, None], tf.bool)])
+    def loss_gradients(sequences, mask):
+        with tf.GradientTape() as tape:
+            tape.watch([sequences, *states])
+            outputs, *last = ours(sequences, initial_state=states, mask=mask, training=True)
+            loss = tf.reduce_sum(outputs * normal(ROWS, STEPS, UNITS, seed=5))
+            loss += tf.add_n([tf.reduce_sum(state * normal(ROWS, UNITS, seed=5)) for state in last])
+        gradients = tape.gradient(loss, [sequences, *states, *(weight.value for weight in ours.trainable_weights)])
+        return [outputs, *last, *gradients]
+
+    assert_equal(loss_gradients(sequences, mask), values_and_gradients(stock, sequences, states, mask))
+
+
+@each_cell
+@pytest.mark.parametrize("options", ({"dropout": 0.5}, {"recurrent_dropout": 0.5}), ids=str)
+def test_dropout_with_a_seed_drops_what_keras_drops(cell, options):
+    ours, stock = twins(cell, seed=1, return_sequences=True, **options)
+    sequences = normal(ROWS, STEPS, FEATURES)
+    trained = values_and_gradients(ours, sequences, training=True)
+    assert_equal(trained, values_and_gradients(stock, sequences, training=True))
+    assert not np.allclose(trained[0], ours(sequences))
+
+
+@each_cell
+def test_a_stateful_layer_goes_on_where_it_stopped_as_in_keras(cell):
+    results = []
+    for layer_class in CELLS[cell]:
+        layer = layer_class(UNITS, stateful=True)
+        layer.build((ROWS, STEPS, FEATURES))
+        for index, weight in enumerate(layer.trainable_weights):
+            weight.assign(normal(*weight.shape, seed=index))
+        results.append([layer(normal(ROWS, STEPS, FEATURES, seed=seed)) for seed in range(3)])
+    assert_equal(*results)
+
+
+@given(
+    cell=st.sampled_from(list(CELLS)),
+    lengths=st.lists(st.integers(0, 5), min_size=1, max_size=4),
+    extra_steps=st.integers(0, 2),
+    features=st.integers(1, 4),
+    units=st.integers(1, 5),
+    masked=st.booleans(),
+    with_states=st.booleans(),
+    flags=st.fixed_dictionaries(
+        {flag: st.booleans() for flag in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")}
+    ),
+)
+@settings(max_examples=25, deadline=None, derandomize=True)
+def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, features, units, masked, with_states, flags):
+    rows, steps = len(lengths), max(*lengths, 1) + extra_steps
+    ours, stock = twins(cell, features=features, units=units, **flags)
+    states = initial_states(cell, rows, units) if with_states else None
+    arguments = normal(rows, steps, features), states, tf.sequence_mask(lengths, steps) if masked else None
+    assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
+
+
+EXPORTED = {
+    "sequences": (single, {"return_sequences": True, "return_state": True}),
+    "backwards, zeros": (single, {"go_backwards": True, "return_sequences": True, "zero_output_for_mask": True}),
+    "last": (single, {}),
+    "bidirectional": (bidirectional, {"return_sequences": True}),
+}
+
+
+def as_exported(layer):
+    """The layer as a function that was traced as in an export: the runtime chooses the kernel."""
+    sequences = tf.TensorSpec([None, None, FEATURES], name="sequences")
+    mask = tf.TensorSpec([None, None], tf.bool, name="mask")
+
+    @tf.function(input_signature=[sequences, mask])
+    def function(sequences, mask):
+        return {str(index): value for index, value in enumerate(values(layer, sequences, mask=mask))}
+
+    return function
+
+
+def assert_serves_any_batch(function, stock):
+    for rows in (1, ROWS, block.LARGEST_BATCH, block.LARGEST_BATCH + 1):
+        sequences, mask = normal(rows, STEPS, FEATURES), tf.sequence_mask(np.resize(LENGTHS, rows), STEPS)
+        answers = function(sequences=sequences, mask=mask)
+        assert_equal([answers[key] for key in sorted(answers)], values(stock, sequences, mask=mask))
+
+
+@each_cell
+@pytest.mark.parametrize("case", EXPORTED)
+def test_a_graph_for_any_device_gives_what_keras_gives(cell, case):
+    structure, options = EXPORTED[case]
+    ours, stock = twins(cell, structure, **options)
+    function = as_exported(ours)
+    with kernels.export_scope():
+        graph = function.get_concrete_function().graph.as_graph_def()
+    operations = {node.op for library in graph.library.function for node in library.node_def}
+    assert operations >= {"CudnnRNNV3"} | ({"BlockLSTMV2"} if cell == "lstm" else set())
+    assert_serves_any_batch(function, stock)
+
+
+@each_cell
+def test_a_saved_model_for_any_device_gives_what_keras_gives(cell, tmp_path):
+    ours, stock = twins(cell, bidirectional, return_sequences=True, return_state=True)
+    module = tf.Module()
+    module.weights = [weight.value for weight in ours.weights]
+    module.answer = as_exported(ours)
+    with kernels.export_scope():
+        tf.saved_model.save(module, str(tmp_path), signatures=module.answer)
+    assert_serves_any_batch(tf.saved_model.load(str(tmp_path)).signatures["serving_default"], stock)
+
+
+def test_outside_an_export_a_trace_holds_one_kernel():
+    ours, _ = twins("lstm")
+    function = as_exported(ours)
+    with kernels.export_scope():
+        pass
+    graph = function.get_concrete_function().graph.as_graph_def()
+    operations = {
+        node.op for nodes in (graph, *graph.library.function) for node in getattr(nodes, "node", None) or nodes.node_def
+    }
+    assert not operations & {"CudnnRNNV3", "BlockLSTMV2", "DeviceIndex"}
+
+
+@each_cell
+@pytest.mark.parametrize("options", ({}, {"recurrent_dropout": 0.1}), ids=("kernels", "stock"))
+@pytest.mark.parametrize("traced", (False, True), ids=("eager", "traced"))
+def test_a_mask_that_is_not_right_padded_is_refused(cell, options, traced):
+    layer, _ = twins(cell, **options)
+    function = tf.function(layer) if traced else layer
+    right, left, gap = [True, True, False], [False, True, True], [True, False, True]
+    for mask in ([right, left], [gap, right]):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be right-padded: .* Pad sequences on the right"):
+            function(normal(2, 3, FEATURES), mask=tf.constant(mask))
+
+
+@pytest.mark.parametrize(
+    ("cell", "options", "reason"),
+    (
+        *((cell, {"unroll": True}, "unroll=True asks for an unrolled graph") for cell in CELLS),
+        *((cell, {"activation": "relu"}, "activation is not tanh") for cell in CELLS),
+        *((cell, {"use_bias": False}, "use_bias=False") for cell in CELLS),
+        *((cell, {"recurrent_dropout": 0.1}, "recurrent_dropout changes the state at every step") for cell in CELLS),
+        ("lstm", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation is not sigmoid"),
+        ("gru", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation is not sigmoid"),
+        ("gru", {"reset_after": False}, "reset_after=False has no cuDNN kernel"),
+    ),
+    ids=str,
+)
+def test_what_the_kernels_cannot_do_runs_as_stock_keras_and_says_why(cell, options, reason):
+    ours, stock = twins(cell, return_sequences=True, return_state=True, **options)
+    assert ours.fallback_reason() == reason
+    arguments = normal(ROWS, STEPS, FEATURES), initial_states(cell), tf.sequence_mask(LENGTHS)
+    assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
+
+
+@each_cell
+def test_configuration_is_that_of_keras_and_comes_back(cell):
+    options = {"return_sequences": True, "zero_output_for_mask": True, "dropout": 0.25, "name": "same"}
+    ours, stock = twins(cell, **options)
+    assert ours.get_config() == stock.get_config()
+    again = CELLS[cell][0].from_config(ours.get_config())
+    restored = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(ours))
+    wrapped = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(keras.layers.Bidirectional(ours)))
+    for layer in (again, restored):
+        assert type(layer) is type(ours)
+        assert layer.get_config() == ours.get_config()
+    assert type(wrapped.forward_layer) is type(wrapped.backward_layer) is type(ours)
+
+
+@each_cell
+def test_mixed_precision_computes_in_float16_and_learns_in_float32(cell):
+    ours, stock = twins(cell, return_sequences=True, return_state=True, dtype="mixed_float16")
+    arguments = normal(ROWS, STEPS, FEATURES), None, tf.sequence_mask(LENGTHS)
+    outputs = values(ours, *arguments)
+    assert {output.dtype for output in outputs} == {tf.float16}
+    assert {weight.dtype for weight in ours.weights} == {"float32"}
+    assert_equal(outputs, values(stock, *arguments), tolerance=2e-3)
+
+
+def cudnn(*, input, input_h, input_c, params, sequence_lengths, rnn_mode, is_training, time_major):
+    """`CudnnRNNV3` in NumPy, from cuDNN's documentation: its equations, its order of gates and of parameters."""
+    assert not time_major
+    x, lengths = input.numpy(), sequence_lengths.numpy()
+    assert lengths.min() >= 1, "cuDNN refuses empty sequences"
+    rows, steps, features = x.shape
+    units = input_h.shape[-1]
+    gates = {"lstm": 4, "gru": 3, "rnn_tanh": 1}[rnn_mode]
+    # every input matrix, every recurrent matrix, [units, inputs] each; every input bias, every recurrent bias
+    sizes = [units * features] * gates + [units * units] * gates + [units] * 2 * gates
+    pieces = np.split(params.numpy(), np.cumsum(sizes)[:-1])
+    assert pieces[-1].size == units
+    w, r = (np.reshape(part, [gates, units, -1]) for part in (pieces[:gates], pieces[gates : 2 * gates]))
+    bw, br = pieces[2 * gates : 3 * gates], pieces[3 * gates :]
+    outputs = np.zeros([rows, steps, units], np.float32)
+    last_h, last_c = input_h.numpy()[:, 0].copy(), np.zeros([rows, units], np.float32)
+
+    def sigmoid(value):
+        return 1 / (1 + np.exp(-value))
+
+    for row in range(rows):
+        h = input_h.numpy()[row, 0]
+        c = input_c.numpy()[row, 0] if rnn_mode == "lstm" else None
+        for step in range(lengths[row]):
+            from_x = [w[gate] @ x[row, step] + bw[gate] for gate in range(gates)]
+            from_h = [r[gate] @ h + br[gate] for gate in range(gates)]
+            if rnn_mode == "lstm":  # input, forget, new memory, output
+                i, f, new, o = (a + b for a, b in zip(from_x, from_h, strict=True))
+                c = sigmoid(f) * c + sigmoid(i) * np.tanh(new)
+                h = sigmoid(o) * np.tanh(c)
+                last_c[row] = c
+            elif rnn_mode == "gru":  # reset, update, new memory
+                reset, update = sigmoid(from_x[0] + from_h[0]), sigmoid(from_x[1] + from_h[1])
+                h = (1 - update) * np.tanh(from_x[2] + reset * from_h[2]) + update * h
+            else:
+                h = np.tanh(from_x[0] + from_h[0])
+            outputs[row, step] = h
+        last_h[row] = h
+    return tf.constant(outputs), tf.constant(last_h[:, None]), tf.constant(last_c[:, None]), None, None
+
+
+@each_cell
+@pytest.mark.parametrize("case", EXPORTED)
+@either("masked")
+def test_weights_and_lengths_reach_cudnn_in_its_own_layout(cell, case, masked, monkeypatch):
+    structure, options = EXPORTED[case]
+    ours, stock = twins(cell, structure, **options)
+    arguments = normal(ROWS, STEPS, FEATURES), None, tf.sequence_mask(LENGTHS) if masked else None
+    expected = values(stock, *arguments)
+    calls = []
+    monkeypatch.setattr(dispatch.tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+    monkeypatch.setattr(dispatch.tf.raw_ops, "CudnnRNNV3", lambda **kwargs: calls.append(1) or cudnn(**kwargs))
+    actual = values(ours, *arguments)
+    monkeypatch.undo()
+    assert len(calls) == (2 if structure is bidirectional else 1)
+    assert_equal(actual, expected)
