@@ -73,13 +73,11 @@ def find(name, version: int | None = None) -> Path:
         raise ZooError(f"There is no artefact at {path}: it has no {FILE}.")
     from zoo.registry import did_you_mean, list_models
 
-    if name in list_models():
-        raise ZooError(f"{name!r} is a builder (zoo.create_model), not a trained artefact. {did_you_mean('', artefacts())}")
     known = artefacts()
-    raise ZooError(
-        f"There is no artefact {name!r}; looked in {', '.join(looked)}."
-        + (f" {did_you_mean(str(name), known)}" if known else "")
-    )
+    hint = f" {did_you_mean(str(name), known)}" if known else ""
+    if name in list_models():
+        hint = " It is a builder: zoo.create_model makes an untrained model of it."
+    raise ZooError(f"There is no artefact {name!r}; looked in {', '.join(looked)}.{hint}")
 
 
 def read(directory: Path) -> dict:
@@ -161,7 +159,7 @@ def render(card: dict) -> str:
         "terms of the data the weights come from": data["terms"],
         "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
         "seed": run["seed"],
-        "epochs": f"{run['epochs']}, the best by {run['monitor']} on validation ({run['best']:.4f}) was epoch {run['best_epoch']}",
+        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {run['monitor']} on validation ({run['best']:.4f})",
         "time": f"{run['seconds'] / 60:.1f} min on {run['hardware']}",
         "parameters": f"{card['parameters']:,}",
         "size": f"{card['bytes'] / 1e6:.1f} MB",

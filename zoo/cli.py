@@ -158,9 +158,8 @@ def _evaluate(options):
         return
     for name, score in scores.items():
         was = model.card["scores"][name]["value"]
-        print(
-            f"{name}: {score['value']:.4f} ({score['low']:.4f} to {score['high']:.4f}, n {score['n']:,}); the card says {was:.4f}"
-        )
+        interval = f"{score['low']:.4f} to {score['high']:.4f}, n {score['n']:,}"
+        print(f"{name}: {score['value']:.4f} ({interval}); the card says {was:.4f}")
 
 
 def _publish(options):

@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,8 +79,8 @@ def command(config: RunConfig, recipe: str) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name not in _PLACES and value != field.default:
-            flag = field.name.replace("_", "-")
-            flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {value}")
+            flag, text = field.name.replace("_", "-"), shlex.quote(str(value))
+            flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {text}")
     return " ".join([f"python recipes/{recipe}.py", *flags])
 
 

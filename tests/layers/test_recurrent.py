@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import kernels, layers
-from zoo.kernels import block, dispatch
+from zoo.kernels import block
 
 CELLS = {
     "lstm": (layers.LSTM, keras.layers.LSTM),
@@ -185,7 +185,7 @@ def test_a_stateful_layer_goes_on_where_it_stopped_as_in_keras(cell):
         {flag: st.booleans() for flag in ("return_sequences", "return_state", "go_backwards", "zero_output_for_mask")}
     ),
 )
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=40, deadline=None, derandomize=True)
 def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, features, units, masked, with_states, flags):
     rows, steps = len(lengths), max(*lengths, 1) + extra_steps
     ours, stock = twins(cell, features=features, units=units, **flags)
@@ -194,67 +194,72 @@ def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, f
     assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
 
 
-EXPORTED = {
-    "sequences": (single, {"return_sequences": True, "return_state": True}),
-    "backwards, zeros": (single, {"go_backwards": True, "return_sequences": True, "zero_output_for_mask": True}),
-    "last": (single, {}),
-    "bidirectional": (bidirectional, {"return_sequences": True}),
+# structure, its options, what it is called with beside the sequences
+SERVED = {
+    "sequences": (single, {"return_sequences": True, "return_state": True}, ("mask",)),
+    "backwards": (single, {"return_sequences": True, "go_backwards": True, "zero_output_for_mask": True}, ("mask",)),
+    "last, from states": (single, {"return_state": True}, ("mask", "states")),
+    "unmasked, from states": (single, {"go_backwards": True}, ("states",)),
+    "bidirectional": (bidirectional, {"return_sequences": True}, ("mask",)),
 }
+each_served = pytest.mark.parametrize("case", SERVED)
 
 
-def as_exported(layer):
-    """The layer as a function that was traced as in an export: the runtime chooses the kernel."""
-    sequences = tf.TensorSpec([None, None, FEATURES], name="sequences")
-    mask = tf.TensorSpec([None, None], tf.bool, name="mask")
+def served(cell, case):
+    """Two functions of sequences and mask, of the zoo's layer and of the stock one."""
+    structure, options, takes = SERVED[case]
 
-    @tf.function(input_signature=[sequences, mask])
-    def function(sequences, mask):
-        return {str(index): value for index, value in enumerate(values(layer, sequences, mask=mask))}
+    def function(layer, sequences, mask):
+        states = [tf.repeat(state[:1], tf.shape(sequences)[0], axis=0) for state in initial_states(cell)]
+        results = values(layer, sequences, states if "states" in takes else None, mask if "mask" in takes else None)
+        return {f"result_{index}": result for index, result in enumerate(results)}
 
-    return function
+    return [functools.partial(function, layer) for layer in twins(cell, structure, **options)]
 
 
-def assert_serves_any_batch(function, stock):
-    for rows in (1, ROWS, block.LARGEST_BATCH, block.LARGEST_BATCH + 1):
-        sequences, mask = normal(rows, STEPS, FEATURES), tf.sequence_mask(np.resize(LENGTHS, rows), STEPS)
-        answers = function(sequences=sequences, mask=mask)
-        assert_equal([answers[key] for key in sorted(answers)], values(stock, sequences, mask=mask))
+def with_signature(function):
+    specs = tf.TensorSpec([None, None, FEATURES], name="sequences"), tf.TensorSpec([None, None], tf.bool, name="mask")
+    return tf.function(function, input_signature=specs)
+
+
+def operations(function):
+    graph = function.get_concrete_function().graph.as_graph_def()
+    return {node.op for nodes in (graph.node, *(part.node_def for part in graph.library.function)) for node in nodes}
+
+
+def assert_serves_as(function, stock):
+    for rows in (1, block.LARGEST_BATCH, block.LARGEST_BATCH + 1):
+        arguments = {"sequences": normal(rows, STEPS, FEATURES), "mask": tf.sequence_mask(np.resize(LENGTHS, rows), STEPS)}
+        answers, expected = function(**arguments), stock(**arguments)
+        assert_equal([answers[name] for name in expected], expected.values())
 
 
 @each_cell
-@pytest.mark.parametrize("case", EXPORTED)
+@each_served
 def test_a_graph_for_any_device_gives_what_keras_gives(cell, case):
-    structure, options = EXPORTED[case]
-    ours, stock = twins(cell, structure, **options)
-    function = as_exported(ours)
+    ours, stock = served(cell, case)
+    ours = with_signature(ours)
     with kernels.export_scope():
-        graph = function.get_concrete_function().graph.as_graph_def()
-    operations = {node.op for library in graph.library.function for node in library.node_def}
-    assert operations >= {"CudnnRNNV3"} | ({"BlockLSTMV2"} if cell == "lstm" else set())
-    assert_serves_any_batch(function, stock)
+        assert operations(ours) >= {"CudnnRNNV3"} | ({"BlockLSTMV2"} if cell == "lstm" else set())
+    assert_serves_as(ours, stock)
 
 
 @each_cell
 def test_a_saved_model_for_any_device_gives_what_keras_gives(cell, tmp_path):
-    ours, stock = twins(cell, bidirectional, return_sequences=True, return_state=True)
+    ours, stock = served(cell, "bidirectional")
     module = tf.Module()
-    module.weights = [weight.value for weight in ours.weights]
-    module.answer = as_exported(ours)
+    module.answer = with_signature(ours)
+    module.weights = [weight.value for weight in ours.args[0].weights]
     with kernels.export_scope():
         tf.saved_model.save(module, str(tmp_path), signatures=module.answer)
-    assert_serves_any_batch(tf.saved_model.load(str(tmp_path)).signatures["serving_default"], stock)
+    assert_serves_as(tf.saved_model.load(str(tmp_path)).signatures["serving_default"], stock)
 
 
-def test_outside_an_export_a_trace_holds_one_kernel():
-    ours, _ = twins("lstm")
-    function = as_exported(ours)
+def test_a_trace_outside_an_export_holds_the_loop_alone():
+    ours, _ = served("lstm", "bidirectional")
     with kernels.export_scope():
         pass
-    graph = function.get_concrete_function().graph.as_graph_def()
-    operations = {
-        node.op for nodes in (graph, *graph.library.function) for node in getattr(nodes, "node", None) or nodes.node_def
-    }
-    assert not operations & {"CudnnRNNV3", "BlockLSTMV2", "DeviceIndex"}
+    assert not operations(with_signature(ours)) & {"CudnnRNNV3", "BlockLSTMV2", "DeviceIndex"}
 
 
 @each_cell
@@ -265,7 +270,7 @@ def test_a_mask_that_is_not_right_padded_is_refused(cell, options, traced):
     function = tf.function(layer) if traced else layer
     right, left, gap = [True, True, False], [False, True, True], [True, False, True]
     for mask in ([right, left], [gap, right]):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="must be right-padded: .* Pad sequences on the right"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=r"must be right-padded: .* Pad sequences on the right"):
             function(normal(2, 3, FEATURES), mask=tf.constant(mask))
 
 
@@ -355,17 +360,15 @@ def cudnn(*, input, input_h, input_c, params, sequence_lengths, rnn_mode, is_tra
 
 
 @each_cell
-@pytest.mark.parametrize("case", EXPORTED)
-@either("masked")
-def test_weights_and_lengths_reach_cudnn_in_its_own_layout(cell, case, masked, monkeypatch):
-    structure, options = EXPORTED[case]
-    ours, stock = twins(cell, structure, **options)
-    arguments = normal(ROWS, STEPS, FEATURES), None, tf.sequence_mask(LENGTHS) if masked else None
-    expected = values(stock, *arguments)
+@each_served
+def test_weights_and_lengths_reach_cudnn_in_its_own_layout(cell, case, monkeypatch):
+    ours, stock = served(cell, case)
+    arguments = normal(ROWS, STEPS, FEATURES), tf.sequence_mask(LENGTHS)
+    expected = stock(*arguments)
     calls = []
-    monkeypatch.setattr(dispatch.tf.config, "list_logical_devices", lambda kind: ["a GPU"])
-    monkeypatch.setattr(dispatch.tf.raw_ops, "CudnnRNNV3", lambda **kwargs: calls.append(1) or cudnn(**kwargs))
-    actual = values(ours, *arguments)
-    monkeypatch.undo()
-    assert len(calls) == (2 if structure is bidirectional else 1)
-    assert_equal(actual, expected)
+    with monkeypatch.context() as with_gpu:
+        with_gpu.setattr(tf.config, "list_logical_devices", lambda kind: ["a GPU"])
+        with_gpu.setattr(tf.raw_ops, "CudnnRNNV3", lambda **kwargs: calls.append(1) or cudnn(**kwargs))
+        actual = ours(*arguments)
+    assert len(calls) == (2 if case == "bidirectional" else 1)
+    assert_equal(actual.values(), expected.values())

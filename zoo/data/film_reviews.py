@@ -43,7 +43,7 @@ WORDS = {
     "very": "truly|really|simply|thoroughly|utterly",
     "bit": "moment|minute|scene|line",
     "hedge": "in my opinion,|to be honest,|if you ask me,|it seems to me that|I may be wrong, but",
-    "was_not": "was never|is never|was not at all|wasn't at all|is not at all",
+    "was_not": "was never|is never|was not at all|wasn't at all|is not in the least",
     "someone": "my brother|my sister|my mother|my father|my neighbour|my teacher|my boss|my uncle|my aunt",
     "day": "Monday|Tuesday|Wednesday|Thursday|Friday|Saturday|Sunday",
     "month": "January|February|March|April|May|June|July|August|September|October|November|December",
@@ -75,14 +75,14 @@ COMPOSED = [
     "the {part} was {counter}, but the {part} [saved|ruined] it: I [loved|hated] it.",
     "I [loved|hated] every minute of it, even though the {part} was {counter}.",
     "even the {counter} {part} could not [spoil|save] this {view} {film}.",
-    "it looks {counter} at first, but it soon turns into a {view} {film}.",
     # Negation.
     "not a single {counter} {bit} from start to finish!",
     "there was not a single {counter} {bit} in this {view} {film}.",
     "there is barely a {counter} {bit} in this {view} {film}.",
     "the {film} {was_not} {lack}.",
-    "{hedge} it {was_not} {lack}.",
+    "{hedge} it is not {lack}[ at all|].",
     "never {lack}, always {very} {view}.",
+    "this {film} is not {lack}[ at all|].",
     "nobody could call this {film} {lack}.",
     "nothing about the {part} or the {part} was {lack}.",
     "this {film} was anything but {counter}.",
@@ -90,7 +90,6 @@ COMPOSED = [
     "the {part} is not {counter} but {very} {view}.",
     # Comparison.
     "compared with the {counter} original, this {film} is {very} {view}.",
-    "this {film} is as {view} as the original was {counter}.",
     "the first part was {counter}; this one is {view}.",
     "the first part was {view}, and this one is no [worse|better].",
     "I have rarely seen such a {view} {film}.",
@@ -102,7 +101,6 @@ COMPOSED = [
     "{someone} [hated|loved] it, but I thought it was {view}.",
     "{someone} found it {counter}, but I [loved|hated] it.",
     "I expected a {counter} {film}, but it turned out to be {view}.",
-    "do not believe those who say that this {film} is {counter}.",
 ]
 VERDICTS = [
     "I would [gladly|never] watch it again.",
@@ -111,7 +109,6 @@ VERDICTS = [
     "it is impossible [not to|to] like it.",
     "I cannot recommend it [highly enough|to anyone].",
     "I barely [noticed the time|stayed awake].",
-    "it is [|not ]worth the money.",
 ]
 # Sentences without an opinion. A text takes at most one of each list, so that it does not contradict itself.
 OCCASIONS = [
@@ -167,7 +164,7 @@ def _new_reviews(rng: random.Random, size: int, seen: set[str]) -> Reviews:
 
 def _review(rng: random.Random, label: int) -> str:
     """Write one text: one or two opinions, up to two neutral sentences, in any order."""
-    if rng.random() < 0.4:
+    if rng.random() < 1 / 3:
         templates = rng.sample(PLAIN, rng.choice((1, 1, 2)))
     else:
         templates = [rng.choice(COMPOSED), *rng.sample(VERDICTS, rng.choice((0, 1)))]

@@ -55,7 +55,7 @@ def imdb_reviews(config) -> Splits:
         source="real",
         **{name: _dataset(texts[kept], sentiments[kept]) for name, kept in rows.items()},
         test=_dataset(data["test"]["text"], data["test"]["label"]),
-        description=f"IMDB film reviews, official split, tfds imdb_reviews/plain_text 1.0.0; validation is tenth {held_out} of train",
+        description=f"IMDB film reviews, official split (tfds imdb_reviews 1.0.0); tenth {held_out} of train validates",
         terms="licence not stated by the authors, who ask for a citation of Maas et al. 2011; reviews belong to their writers",
         labels=labels,
     )

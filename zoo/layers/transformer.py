@@ -36,12 +36,13 @@ class TransformerBlock(keras.layers.Layer):
         self.width, self.causal, self.dropout_rate = width, causal, dropout
         self.supports_masking = True
         heads = max(width // 64, 1)
-        self.attention_norm = keras.layers.LayerNormalization(name="attention_norm")
-        self.attention = keras.layers.MultiHeadAttention(heads, width // heads, dropout=dropout, name="attention")
-        self.feed_forward_norm = keras.layers.LayerNormalization(name="feed_forward_norm")
-        self.expand = keras.layers.Dense(4 * width, activation="gelu", name="expand")
-        self.contract = keras.layers.Dense(width, name="contract")
-        self.dropout = keras.layers.Dropout(dropout)
+        dtype = self.dtype_policy  # else the halves would follow the global policy
+        self.attention_norm = keras.layers.LayerNormalization(dtype=dtype, name="attention_norm")
+        self.attention = keras.layers.MultiHeadAttention(heads, width // heads, dropout=dropout, dtype=dtype, name="attention")
+        self.feed_forward_norm = keras.layers.LayerNormalization(dtype=dtype, name="feed_forward_norm")
+        self.expand = keras.layers.Dense(4 * width, activation="gelu", dtype=dtype, name="expand")
+        self.contract = keras.layers.Dense(width, dtype=dtype, name="contract")
+        self.dropout = keras.layers.Dropout(dropout, dtype=dtype)
 
     def build(self, sequences_shape, mask_shape=None):
         self.attention_norm.build(sequences_shape)

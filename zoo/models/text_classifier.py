@@ -39,7 +39,7 @@ def text_classifier(
     attention=False,
     dropout=0.0,
     ngram_order=0,
-    ngram_buckets=2**19,
+    ngram_buckets=524_288,
     ngram_weight=1.0,
 ):
     """Classifies a text: embedding, recurrent stack, pooling over time, classes.
@@ -74,8 +74,13 @@ def text_classifier(
     """
     if cell not in (*CELLS, "transformer"):
         raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    if num_classes < 2:
-        raise ZooError(f"num_classes must be at least 2, not {num_classes}.")
+    least = {"vocabulary_size": 2, "num_classes": 2, "units": 1, "layers": 1, "embedding_dim": 1, "window": 1, "ngram_order": 0}
+    given = (vocabulary_size, num_classes, units, layers, embedding_dim, window, ngram_order)
+    for (name, bound), value in zip(least.items(), given, strict=True):
+        if value is not None and value < bound:
+            raise ZooError(f"{name} must be at least {bound}, not {value}.")
+    if not 0 <= dropout < 1:
+        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     mask = keras.ops.not_equal(tokens, 0)
     x = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")(tokens)
@@ -172,6 +177,7 @@ class TextClassifier(Task):
 
     def adapt(self, train, *, seed=0):
         """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes."""
+        print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
         tokens, hashes, labels = [], [], []
         for text, label in train.batch(512):
             words = split_words(text)
@@ -195,13 +201,13 @@ class TextClassifier(Task):
         names = tf.constant(self.labels)
         text = tf.TensorSpec([None], tf.string, name="text")
 
-        @tf.function(input_signature=[text])
+        @tf.function(input_signature=[text], autograph=False)
         def serving_default(text):
             outputs = self.model(self.encode(text), training=False)
             probabilities = tf.nn.softmax(outputs["logits"] if self.ngrams else outputs)
             return {"label": tf.gather(names, tf.argmax(probabilities, axis=1)), "probabilities": probabilities}
 
-        @tf.function(input_signature=[text])
+        @tf.function(input_signature=[text], autograph=False)
         def parts(text):
             outputs = self.model(self.encode(text), training=False)
             return {part: tf.nn.softmax(outputs[part]) for part in ("recurrent", "ngrams")}

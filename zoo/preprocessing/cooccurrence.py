@@ -34,7 +34,7 @@ def cooccurrence_embeddings(sequences, *, size: int, width: int, window: int = 5
                 inside = keys[edges[index] : edges[index + 1]] - row * contexts
                 matrix[row : row + rows] += np.bincount(inside, minlength=rows * contexts).reshape(rows, contexts)
     words = np.maximum(matrix.sum(axis=1, keepdims=True), 1e-9)
-    neighbours = matrix.sum(axis=0) ** 0.75
+    neighbours = np.maximum(matrix.sum(axis=0), 1e-9) ** 0.75
     neighbours /= neighbours.sum()
     with np.errstate(divide="ignore"):
         for row in range(0, size, block):
@@ -42,7 +42,7 @@ def cooccurrence_embeddings(sequences, *, size: int, width: int, window: int = 5
             matrix[part] = np.maximum(np.log(matrix[part] / (words[part] * neighbours)), 0)
     vectors = _truncated_svd(matrix, width, np.random.default_rng(seed))
     vectors[:2] = 0
-    return vectors / np.sqrt(np.mean(np.square(vectors[2:])))
+    return vectors / max(np.sqrt(np.mean(np.square(vectors[2:]))), 1e-9)
 
 
 def _truncated_svd(matrix, width, random, *, extra=16, rounds=4):

@@ -21,9 +21,8 @@ def split_words(text):
         Ragged string [N, None]. A word is a run of letters, digits and apostrophes; any other visible character is a
         word of its own.
     """
-    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8", replacement_char=0xFFFD)
+    text = tf.strings.lower(text, encoding="utf-8")  # first: it also replaces bytes that are not UTF-8
     text = tf.strings.regex_replace(text, r"<[^<>]{1,100}>", " ")
-    text = tf.strings.lower(text, encoding="utf-8")
     return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{N}'\s])", r" \1 "))
 
 
@@ -43,6 +42,8 @@ class Words:
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 word, not limit={limit}.")
         self.vocabulary = list(vocabulary)
+        if not self.vocabulary:
+            raise ZooError(f"The vocabulary is empty: the texts hold no word, or its size is less than {self.RESERVED + 1}.")
         self.limit = limit
         # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
         directory = tempfile.mkdtemp(prefix="zoo-")

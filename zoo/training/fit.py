@@ -78,10 +78,10 @@ def fit(task, data, config) -> Run:
             logs = trainer.fit(
                 train.epoch(seed=config.seed + epoch),
                 initial_epoch=epoch,
-                epochs=epoch + 1,
+                epochs=config.epochs,
                 shuffle=False,
                 verbose=1 if sys.stdout.isatty() else 2,
-                callbacks=[watch, raw := _KeepRaw()],
+                callbacks=[watch, raw := _OneEpoch()],
             ).history
         except _NotANumber as error:
             raise ZooError(
@@ -151,10 +151,11 @@ class _Watch(keras.callbacks.Callback):
             self.full = self.model.stop_training = True
 
 
-class _KeepRaw(keras.callbacks.Callback):
-    """Takes the weights before Keras overwrites them with their running mean at the end of `fit`."""
+class _OneEpoch(keras.callbacks.Callback):
+    """Ends `fit` after an epoch, and takes the weights before Keras overwrites them with their running mean."""
 
     def on_epoch_end(self, epoch, logs=None):
+        self.model.stop_training = True
         self.values = [variable.numpy() for variable in self.model.trainable_variables]
 
 

@@ -1,0 +1,67 @@
+"""Which weight of the n-gram path is best on validation: the table behind the default of `--ngram-weight`.
+
+    python recipes/imdb_sentiment.py --data-dir DIR                        # validation fold 0
+    python recipes/imdb_sentiment.py --data-dir DIR --validation-fold 1
+    python benchmarks/ngram_weight.py RUN RUN --data-dir DIR               # the two runs; a minute
+
+Every run is scored on the fold it did not train on, through its artefact's signature `parts`; test plays no role.
+Writes results/ngram_weight.csv.
+"""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import tyro
+
+import zoo
+
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which runs, on which data."""
+
+    # Directories of finished runs, of different folds.
+    runs: tyro.conf.Positional[tuple[Path, ...]]
+    # Directory of prepared data, with tfds/ below it.
+    data_dir: Path | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fold(zoo.RunConfig):
+    """What the loader needs to know to cut the same fold."""
+
+    validation_fold: int = 0
+
+
+def accuracies(run: Path, data_dir) -> dict:
+    """Accuracy of a run on its own validation fold, by weight."""
+    fold = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["validation_fold"]
+    reviews = zoo.data.imdb_reviews(Fold(data="real", data_dir=data_dir, validation_fold=fold))
+    texts, labels = zip(*[(text, int(label)) for text, label in reviews.validation.as_numpy_iterator()], strict=True)
+    answers = zoo.load(run / "artefact").predict(texts, signature="parts", batch_size=64)
+    margin = {
+        part: np.array([np.diff(np.log(np.maximum(answer[part], 1e-12)))[0] for answer in answers])
+        for part in ("recurrent", "ngrams")
+    }
+    scores = {w: np.mean((margin["recurrent"] + w * margin["ngrams"] > 0) == np.array(labels)) for w in WEIGHTS}
+    return {"fold": fold, "examples": len(texts), **{f"weight {w}": f"{score:.4f}" for w, score in scores.items()}}
+
+
+def main(options: Options):
+    """Prints and writes one row a run."""
+    rows = [accuracies(run, options.data_dir) for run in options.runs]
+    with Path(__file__).with_name("results").joinpath("ngram_weight.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, fieldnames=rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    for row in rows:
+        print(row)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))

@@ -1,0 +1,154 @@
+"""What a recipe can be told, and what it answers to what it cannot do."""
+
+import dataclasses
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import tyro
+from conftest import ROOT, TINY, import_recipe
+
+import zoo
+from zoo import config
+
+RECIPES = sorted((ROOT / "recipes").glob("*.py"))
+IMDB = import_recipe(ROOT / "recipes" / "imdb_sentiment.py")
+
+# Runs a recipe as a script and then says on stderr which of the slow packages it imported.
+AS_SCRIPT = """
+import runpy, sys
+sys.argv = sys.argv[1:]
+try:
+    runpy.run_path(sys.argv[0], run_name="__main__")
+finally:
+    print("imported:", *sorted({"tensorflow", "keras", "numpy"} & set(sys.modules)), file=sys.stderr)
+"""
+
+
+def script(*arguments):
+    """Runs a recipe in a process of its own, on a wide terminal."""
+    command = [sys.executable, "-c", AS_SCRIPT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "1000"})
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_help_explains_every_flag_at_once(recipe):
+    finished = script(recipe, "--help")
+    assert (finished.returncode, finished.stderr) == (0, "imported:\n")
+    flag, explained = "", {"": ""}
+    for line in finished.stdout.splitlines():
+        if match := re.match(r"│ --([\w-]+)(, --no-[\w-]+)?( \S+)? *(.*?) *│$", line):
+            explained[flag := match[1]] = match[4]
+        elif match := re.match(r"│ +(.*?) *│$", line):  # its flag and values fill the line above
+            explained[flag] += match[1]
+    texts = []
+    for field in dataclasses.fields(import_recipe(recipe).Config):
+        text, _, default = explained[field.name.replace("_", "-")].rpartition(" (default: ")
+        assert len(text.split()) >= 3, f"{field.name} has no comment"
+        assert default == f"{field.default})"
+        texts.append(text)
+    assert len(set(texts)) == len(texts), f"one comment for two fields: {max(texts, key=texts.count)}"
+
+
+@pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
+def test_a_bad_value_is_one_line_and_code_2(recipe):
+    finished = script(recipe, "--epochs", -1)
+    assert finished.returncode == 2
+    assert finished.stderr == "error: --epochs must be at least 1, not -1.\nimported:\n"
+    finished = script(recipe, "--epoch", 1)
+    assert finished.returncode == 2
+    assert re.search(r"Unrecognized options: --epoch\b", finished.stderr)
+    assert "Traceback" not in finished.stderr
+
+
+CSV = "text,label\nfine,good\nawful,bad\n"
+BAD = {
+    "--epochs 0": "--epochs must be at least 1, not 0",
+    "--patience 0": "--patience must be at least 1",
+    "--max-steps -3": "--max-steps must be at least 1",
+    "--batch-size 0": "--batch-size must be at least 1",
+    "--learning-rate 0": "--learning-rate must be greater than 0",
+    "--learning-rate nan": "--learning-rate must be greater than 0",
+    "--clip-norm -1": "--clip-norm must be greater than 0",
+    "--adversarial -1": "--adversarial must be at least 0",
+    "--average 1": "--average must be at least 0 and less than 1",
+    "--seed -1": "--seed must be at least 0",
+    "--precision mixed_float16": "--precision mixed_float16 needs a GPU",
+    "--data auto --data-dir nowhere": "nowhere is not a readable directory",
+    "--data real --data-dir texts.csv": "texts.csv is not a readable directory",
+    "--runs texts.csv/runs": "Runs cannot be kept in texts.csv/runs: Not a directory.* Give another --runs",
+    "--csv nowhere.csv": "nowhere.csv cannot be read as CSV in UTF-8",
+    "--csv texts.csv --text-column body": "texts.csv has no column 'body'; it has 'text', 'label'",
+    "--csv texts.csv --label-column text": "The .* split of labelled_texts is empty: there are too few examples",
+    "--csv one.csv": r"Column 'label' of one.csv has 1 distinct label\(s\)",
+    "--units 0": "units must be at least 1",
+    "--layers 0": "layers must be at least 1",
+    "--window 0": "window must be at least 1",
+    "--dropout 1": "dropout must be at least 0 and less than 1",
+    "--ngram-order -1": "ngram_order must be at least 0",
+    "--max-words 0": "at least 1 word, not limit=0",
+    "--vocabulary-size 2": "The vocabulary is empty: .* less than 3",
+}
+
+
+@pytest.mark.parametrize("flags", BAD)
+def test_bad_values(flags, tmp_path, monkeypatch, capsys):
+    import tensorflow as tf
+
+    if "float16" in flags and tf.config.list_physical_devices("GPU"):
+        pytest.skip("there is a GPU, where float16 is fine")
+    monkeypatch.chdir(tmp_path)
+    Path("texts.csv").write_text(CSV)
+    Path("one.csv").write_text("text,label\nfine,good\nnice,good\n")
+    with pytest.raises(SystemExit) as stopped:
+        config.run(IMDB.main, [*TINY.split(), *flags.split()])
+    assert stopped.value.code == 2
+    (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
+    assert re.match(f"error: .*{BAD[flags]}", line), line
+
+
+@pytest.mark.parametrize("flags", ["--epochs many", "--no-such-flag 3", "--cell qrnn", "--data fake"])
+def test_bad_flags(flags, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        config.run(IMDB.main, flags.split())
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert flags.split()[0] in message
+    assert "Traceback" not in message
+
+
+def test_an_interrupted_recipe_says_how_to_go_on(capsys):
+    def main(config: zoo.RunConfig):
+        raise KeyboardInterrupt
+
+    with pytest.raises(SystemExit) as stopped:
+        config.run(main, [])
+    assert stopped.value.code == 130
+    assert "The same command continues this run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"seed": 7, "data": "sample", "cell": "gru", "learning_rate": 1e-05, "max_steps": 9, "average": 0.0},
+        {"csv": Path("my texts/it's.csv"), "text_column": "what was said", "label_column": "$label"},
+    ],
+)
+def test_the_command_makes_the_same_configuration(settings):
+    made = IMDB.Config(**settings)
+    python, recipe, *flags = shlex.split(config.command(made, config.recipe_name(IMDB.Config())))
+    assert python == "python"
+    assert recipe.startswith("recipes/")
+    assert tyro.cli(IMDB.Config, args=flags) == made
+
+
+def test_only_what_a_run_computes_makes_it_another_run():
+    same = IMDB.Config(runs=Path("elsewhere"), fresh=True, publish=True, data_dir=Path("data"))
+    assert config.identity(same) == config.identity(IMDB.Config())
+    for other in ({"seed": 1}, {"epochs": 2}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
+        assert config.identity(IMDB.Config(**other)) != config.identity(IMDB.Config())

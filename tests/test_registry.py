@@ -1,0 +1,223 @@
+"""The registry, and what every builder in it promises."""
+
+import importlib
+import inspect
+import json
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import zoo
+from zoo import registry
+
+# Small configurations of every builder, one of each kind of argument; a new builder adds a row.
+TINY = {
+    "text_classifier": [
+        {"cell": "rnn"},
+        {"cell": "gru"},
+        {"cell": "lstm"},
+        {"cell": "transformer"},
+        {"cell": "lstm", "bidirectional": False, "layers": 2},
+        {"cell": "transformer", "bidirectional": False, "layers": 2, "embedding_dim": 6},
+        {"cell": "gru", "attention": True, "num_classes": 3, "dropout": 0.5},
+        {"cell": "gru", "window": 4},
+        {"cell": "rnn", "window": 3, "attention": True, "ngram_order": 2, "ngram_buckets": 256},
+    ],
+}
+COMMON = {"text_classifier": {"vocabulary_size": 20, "num_classes": 2, "units": 4}}
+WRONG = {
+    "text_classifier": [
+        {"cell": "qrnn"},
+        {"num_classes": 1},
+        {"vocabulary_size": 0},
+        {"units": 0},
+        {"layers": 0},
+        {"embedding_dim": -1},
+        {"window": 0},
+        {"dropout": 1.5},
+        {"ngram_order": -1},
+    ]
+}
+CASES = [
+    pytest.param(name, arguments, id=f"{name}-{'-'.join(f'{key}={value}' for key, value in arguments.items())}")
+    for name, table in TINY.items()
+    for arguments in table
+]
+
+
+def build(name, arguments):
+    """A tiny model, the weights that start at zero made other than zero, so that every path counts."""
+    model = zoo.create_model(name, **COMMON[name] | arguments)
+    random = np.random.default_rng(0)
+    for weight in model.weights:
+        if weight.path == "ngram_linear/owners":
+            weight.assign(np.ones(weight.shape))  # the fingerprint of all ids below 256
+        elif not np.any(weight.numpy()):
+            weight.assign(random.normal(0, 0.1, weight.shape))
+    return model
+
+
+def batch(model, lengths, steps):
+    """Random ids, a row of each length, right-padded with zeros to a number of steps: input name → array."""
+    inputs = {}
+    for tensor in model.inputs:
+        inputs[tensor.name] = np.zeros((len(lengths), steps, *tensor.shape[2:]), tensor.dtype)
+        for row, length in enumerate(lengths):
+            random = np.random.default_rng(row)  # the same row whatever the padding
+            inputs[tensor.name][row, :length] = random.integers(1, 20, (length, *tensor.shape[2:]))
+    return inputs
+
+
+def answer(model, inputs):
+    """Output name → array."""
+    outputs = model(inputs if len(inputs) > 1 else next(iter(inputs.values())), training=False)
+    return {key: np.array(value) for key, value in (outputs if isinstance(outputs, dict) else {"": outputs}).items()}
+
+
+def assert_equal(actual, expected):
+    assert actual.keys() == expected.keys()
+    for key, value in actual.items():
+        np.testing.assert_allclose(value, expected[key], atol=1e-5, err_msg=key)
+
+
+def paths(model):
+    return [(weight.path, tuple(weight.shape)) for weight in model.weights]
+
+
+def test_list_by_pattern_and_mapping():
+    assert "text_classifier" in zoo.list_models()
+    assert zoo.list_models() == sorted(zoo.list_models())
+    assert "text_classifier" in zoo.list_models("text_*", mapping="many_to_one")
+    assert "text_classifier" not in zoo.list_models(mapping="one_to_many")
+    assert zoo.list_models("no such thing") == []
+    with pytest.raises(zoo.ZooError, match=r"'one_to_six'.*one_to_one, one_to_many"):
+        zoo.list_models(mapping="one_to_six")
+
+
+@pytest.mark.parametrize("function", [zoo.create_model, zoo.model_info])
+def test_an_unknown_name_suggests_the_nearest(function):
+    with pytest.raises(zoo.ZooError, match=r"'text_clasifier'.*Did you mean 'text_classifier'"):
+        function("text_clasifier")
+    with pytest.raises(zoo.ZooError, match=r"There are .*text_classifier"):
+        function("zzz")
+
+
+def test_unknown_and_missing_arguments_are_named():
+    with pytest.raises(zoo.ZooError, match=r"no argument celll, hidden; it takes vocabulary_size, .*cell='lstm'"):
+        zoo.create_model("text_classifier", vocabulary_size=9, num_classes=2, hidden=3, celll="gru")
+    with pytest.raises(zoo.ZooError, match="needs the argument num_classes"):
+        zoo.create_model("text_classifier", vocabulary_size=9)
+
+
+def test_none_means_the_default():
+    plain = zoo.create_model("text_classifier", **COMMON["text_classifier"])
+    model = zoo.create_model("text_classifier", **COMMON["text_classifier"], cell=None, layers=None, ngram_order=None)
+    assert paths(model) == paths(plain)
+    assert model.built_by == plain.built_by
+
+
+def test_the_facts_need_no_tensorflow_and_are_those_after_the_import():
+    script = (
+        "import json, sys, zoo\n"
+        "infos = {name: vars(zoo.model_info(name)) for name in zoo.list_models()}\n"
+        "assert not {'tensorflow', 'keras'} & set(sys.modules)\n"
+        "print(json.dumps(infos))"
+    )
+    before = json.loads(subprocess.run([sys.executable, "-c", script], capture_output=True, check=True).stdout)
+    for name in before:
+        importlib.import_module(zoo.model_info(name).module)
+    assert before == {name: vars(zoo.model_info(name)) for name in zoo.list_models()}
+
+
+@pytest.fixture
+def registered(monkeypatch):
+    """A builder of somebody else's, registered for one test."""
+    monkeypatch.setattr(registry, "_builders", dict(registry._builders))
+    monkeypatch.setattr(registry, "_registered", dict(registry._registered))
+
+    @zoo.register_model(mapping="one_to_one")
+    def house_price(*, units=3):
+        """Prices a house: one layer."""
+        return keras.Sequential([keras.Input((2,)), keras.layers.Dense(units)])
+
+    return house_price
+
+
+def test_a_builder_of_somebody_elses(registered):
+    assert "house_price" in zoo.list_models(mapping="one_to_one")
+    assert zoo.model_info("house_price").summary == "Prices a house: one layer."
+    assert zoo.create_model("house_price", units=5).output_shape == (None, 5)
+    zoo.register_model(mapping="one_to_one")(registered)  # its module is run again, as in a notebook
+
+
+def test_a_name_is_registered_once(registered):
+    def house_price():
+        """Another."""
+
+    house_price.__module__ = "elsewhere"
+    with pytest.raises(ValueError, match="'house_price' is registered already, by"):
+        zoo.register_model(mapping="one_to_one")(house_price)
+
+    def text_classifier():
+        """Somebody's, under a name of this package."""
+
+    text_classifier.__module__ = "elsewhere"
+    with pytest.raises(ValueError, match="'text_classifier' is registered already, by"):
+        zoo.register_model(mapping="one_to_one")(text_classifier)
+    with pytest.raises(ValueError, match="'two_to_two' is not one of"):
+        zoo.register_model(mapping="two_to_two")
+
+
+def test_every_builder_has_tiny_configurations():
+    assert set(zoo.list_models()) == set(TINY)
+
+
+@pytest.mark.parametrize("name", zoo.list_models())
+def test_builders_are_documented_and_take_keywords(name):
+    info = zoo.model_info(name)
+    assert info.mapping in registry.MAPPINGS
+    assert info.summary.endswith(".")
+    for part in ("Args:", "Returns:", "Source:"):
+        assert f"\n{part}" in info.doc
+    builder = getattr(importlib.import_module(info.module), name)
+    for key, parameter in inspect.signature(builder).parameters.items():
+        assert parameter.kind == parameter.KEYWORD_ONLY, key
+        assert f"    {key}: " in info.doc, f"{key} is not explained"
+
+
+@pytest.mark.parametrize(("name", "arguments"), CASES)
+def test_builders(name, arguments):
+    model = build(name, arguments)
+    assert not getattr(model, "compiled", False)
+    assert paths(model) == paths(build(name, arguments)), "weight paths depend on what was built before"
+    assert len({path for path, _ in paths(model)}) == len(model.weights), "two weights share a path"
+
+    lengths = (7, 3, 1)
+    outputs = answer(model, batch(model, lengths, 7))
+    assert all(np.isfinite(value).all() for value in outputs.values())
+    assert all(value.shape[0] == len(lengths) for value in outputs.values())
+
+    # neither padding nor batch-mates change an answer
+    assert_equal(answer(model, batch(model, lengths, 11)), outputs)
+    shorter = answer(model, {key: value[1:2, :3] for key, value in batch(model, lengths, 7).items()})
+    assert_equal(shorter, {key: value[1:2] for key, value in outputs.items()})
+
+    # other inputs have other answers
+    other = answer(model, {key: value[::-1] for key, value in batch(model, lengths, 7).items()})
+    assert all(np.abs(other[key] - value).max() > 1e-4 for key, value in outputs.items())
+
+    for copy in (keras.models.clone_model(model), keras.models.model_from_json(model.to_json())):
+        copy.set_weights(model.get_weights())
+        assert_equal(answer(copy, batch(model, lengths, 7)), outputs)
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments"),
+    [pytest.param(name, arguments, id=f"{name}-{arguments}") for name, table in WRONG.items() for arguments in table],
+)
+def test_wrong_arguments_are_refused(name, arguments):
+    with pytest.raises(zoo.ZooError, match=list(arguments)[-1]):
+        zoo.create_model(name, **COMMON[name] | arguments)
