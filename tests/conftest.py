@@ -13,9 +13,6 @@ os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
 
-# Flags that make a run of imdb_sentiment small: seconds to train, a megabyte or two to export.
-TINY = "--data sample --max-steps 3 --batch-size 64 --max-words 32 --units 8 --embedding-dim 8 --vocabulary-size 300"
-
 
 def pytest_addoption(parser):
     parser.addoption("--gpu", action="store_true", help="run the tests that need a GPU too; without one the run fails")
@@ -46,24 +43,40 @@ def _own_environment(monkeypatch):
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
 
 
-def import_recipe(path: Path):
-    """The module of a recipe; recipes are scripts, not a package."""
-    name = f"recipe_{path.stem}"
-    if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
-    return sys.modules[name]
+@pytest.fixture(scope="session")
+def import_recipe():
+    """Path of a recipe → its module; recipes are scripts, not a package."""
+
+    def load(path: Path):
+        name = f"recipe_{path.stem}"
+        if name not in sys.modules:
+            spec = importlib.util.spec_from_file_location(name, path)
+            sys.modules[name] = importlib.util.module_from_spec(spec)
+            spec.loader.exec_module(sys.modules[name])
+        return sys.modules[name]
+
+    return load
 
 
 @pytest.fixture(scope="session")
-def tiny_artefact(tmp_path_factory) -> Path:
+def imdb(import_recipe):
+    """The module recipes/imdb_sentiment.py."""
+    return import_recipe(ROOT / "recipes" / "imdb_sentiment.py")
+
+
+@pytest.fixture(scope="session")
+def tiny_flags() -> list[str]:
+    """Flags that make a run of imdb_sentiment small: seconds to train, a few megabytes to export."""
+    flags = "--data sample --max-steps 3 --batch-size 64 --max-words 32 --units 8 --embedding-dim 8 --vocabulary-size 300"
+    return flags.split()
+
+
+@pytest.fixture(scope="session")
+def tiny_artefact(imdb, tiny_flags, tmp_path_factory) -> Path:
     """Directory of an artefact of recipes/imdb_sentiment.py: a bidirectional LSTM with n-grams, 3 steps on the sample.
 
     Tests that change it copy it first.
     """
     from zoo import config
 
-    runs = tmp_path_factory.mktemp("runs")
-    recipe = import_recipe(ROOT / "recipes" / "imdb_sentiment.py")
-    return config.run(recipe.main, [*TINY.split(), "--runs", str(runs)]).directory
+    return config.run(imdb.main, [*tiny_flags, "--runs", str(tmp_path_factory.mktemp("runs"))]).directory

@@ -10,13 +10,11 @@ from pathlib import Path
 
 import pytest
 import tyro
-from conftest import ROOT, TINY, import_recipe
 
 import zoo
 from zoo import config
 
-RECIPES = sorted((ROOT / "recipes").glob("*.py"))
-IMDB = import_recipe(ROOT / "recipes" / "imdb_sentiment.py")
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.py"))
 
 # Runs a recipe as a script and then says on stderr which of the slow packages it imported.
 AS_SCRIPT = """
@@ -36,7 +34,7 @@ def script(*arguments):
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
-def test_help_explains_every_flag_at_once(recipe):
+def test_help_explains_every_flag_at_once(recipe, import_recipe):
     finished = script(recipe, "--help")
     assert (finished.returncode, finished.stderr) == (0, "imported:\n")
     flag, explained = "", {"": ""}
@@ -96,7 +94,7 @@ BAD = {
 
 
 @pytest.mark.parametrize("flags", BAD)
-def test_bad_values(flags, tmp_path, monkeypatch, capsys):
+def test_bad_values(flags, imdb, tiny_flags, tmp_path, monkeypatch, capsys):
     import tensorflow as tf
 
     if "float16" in flags and tf.config.list_physical_devices("GPU"):
@@ -105,16 +103,16 @@ def test_bad_values(flags, tmp_path, monkeypatch, capsys):
     Path("texts.csv").write_text(CSV)
     Path("one.csv").write_text("text,label\nfine,good\nnice,good\n")
     with pytest.raises(SystemExit) as stopped:
-        config.run(IMDB.main, [*TINY.split(), *flags.split()])
+        config.run(imdb.main, [*tiny_flags, *flags.split()])
     assert stopped.value.code == 2
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line]
     assert re.match(f"error: .*{BAD[flags]}", line), line
 
 
 @pytest.mark.parametrize("flags", ["--epochs many", "--no-such-flag 3", "--cell qrnn", "--data fake"])
-def test_bad_flags(flags, capsys):
+def test_bad_flags(flags, imdb, capsys):
     with pytest.raises(SystemExit) as stopped:
-        config.run(IMDB.main, flags.split())
+        config.run(imdb.main, flags.split())
     assert stopped.value.code == 2
     message = capsys.readouterr().err
     assert flags.split()[0] in message
@@ -139,16 +137,16 @@ def test_an_interrupted_recipe_says_how_to_go_on(capsys):
         {"csv": Path("my texts/it's.csv"), "text_column": "what was said", "label_column": "$label"},
     ],
 )
-def test_the_command_makes_the_same_configuration(settings):
-    made = IMDB.Config(**settings)
-    python, recipe, *flags = shlex.split(config.command(made, config.recipe_name(IMDB.Config())))
+def test_the_command_makes_the_same_configuration(settings, imdb):
+    made = imdb.Config(**settings)
+    python, recipe, *flags = shlex.split(config.command(made, config.recipe_name(imdb.Config())))
     assert python == "python"
     assert recipe.startswith("recipes/")
-    assert tyro.cli(IMDB.Config, args=flags) == made
+    assert tyro.cli(imdb.Config, args=flags) == made
 
 
-def test_only_what_a_run_computes_makes_it_another_run():
-    same = IMDB.Config(runs=Path("elsewhere"), fresh=True, publish=True, data_dir=Path("data"))
-    assert config.identity(same) == config.identity(IMDB.Config())
+def test_only_what_a_run_computes_makes_it_another_run(imdb):
+    same = imdb.Config(runs=Path("elsewhere"), fresh=True, publish=True, data_dir=Path("data"))
+    assert config.identity(same) == config.identity(imdb.Config())
     for other in ({"seed": 1}, {"epochs": 2}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
-        assert config.identity(IMDB.Config(**other)) != config.identity(IMDB.Config())
+        assert config.identity(imdb.Config(**other)) != config.identity(imdb.Config())

@@ -12,7 +12,7 @@ from zoo.errors import ZooError
 def main(arguments=None) -> None:
     """Runs a command; ends the process with code 2 and one line for anything the user can put right."""
     options = _parser().parse_args(arguments)
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options.command(options)
     except ZooError as error:
@@ -109,6 +109,9 @@ def _info(options):
 
 
 def _predict(options):
+    from zoo import card
+
+    card.find(options.name, options.version)  # a wrong name is known at once, before TensorFlow is imported
     texts = _texts(options)
     from zoo import loading
 
@@ -142,6 +145,9 @@ def _line(answer: dict) -> str:
 
 
 def _evaluate(options):
+    from zoo import card
+
+    card.find(options.name, options.version)
     from zoo import data, loading, metrics
     from zoo.config import RunConfig
 

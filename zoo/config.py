@@ -114,7 +114,7 @@ def run(main, arguments=None):
 
 def prepare(config: RunConfig) -> None:
     """Seeds the random numbers and sets the precision; to be called before a model is built."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow as tf
 

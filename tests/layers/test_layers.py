@@ -233,6 +233,16 @@ def test_ngrams_of_a_single_text_are_left_out():
     assert owned == 0
 
 
+def test_of_two_ngrams_in_one_bucket_the_more_telling_one_stays():
+    layer = layers.NGramLinear(2, 2**8)
+    layer.build((None, None, 1))
+    weak, strong, other = 7, 7 + 2**8, 2**8 * 255  # the last has the bucket and the fingerprint of padding
+    assert layer.adapt(np.repeat([weak, strong, other], [2, 9, 2]), np.ones(13, int)) == 2
+    layer.factors.assign(np.ones(layer.factors.shape, "float32"))
+    scores = np.array(layer(np.array([weak, strong, other, 0]).reshape(4, 1, 1)))[:, 1]
+    assert (scores > 0).tolist() == [False, True, True, False]
+
+
 def test_in_a_full_table_nearly_all_strangers_are_ignored():
     random = np.random.default_rng(0)
     layer = layers.NGramLinear(2, 2**8)

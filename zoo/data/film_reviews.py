@@ -80,9 +80,9 @@ COMPOSED = [
     "there was not a single {counter} {bit} in this {view} {film}.",
     "there is barely a {counter} {bit} in this {view} {film}.",
     "the {film} {was_not} {lack}.",
-    "{hedge} it is not {lack}[ at all|].",
+    "{hedge} it is not {lack}.",
     "never {lack}, always {very} {view}.",
-    "this {film} is not {lack}[ at all|].",
+    "this {film} is not {lack} at all.",
     "nobody could call this {film} {lack}.",
     "nothing about the {part} or the {part} was {lack}.",
     "this {film} was anything but {counter}.",
@@ -164,7 +164,7 @@ def _new_reviews(rng: random.Random, size: int, seen: set[str]) -> Reviews:
 
 def _review(rng: random.Random, label: int) -> str:
     """Write one text: one or two opinions, up to two neutral sentences, in any order."""
-    if rng.random() < 1 / 3:
+    if rng.random() < 0.35:
         templates = rng.sample(PLAIN, rng.choice((1, 1, 2)))
     else:
         templates = [rng.choice(COMPOSED), *rng.sample(VERDICTS, rng.choice((0, 1)))]

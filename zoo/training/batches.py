@@ -1,5 +1,6 @@
 """Encoded examples in batches of few shapes."""
 
+import numpy as np
 import tensorflow as tf
 
 
@@ -21,17 +22,15 @@ class Batches:
         if task.buckets:
             encoded = encoded.map(self._trim, tf.data.AUTOTUNE)
         self._encoded = encoded.cache()
-        self._buckets = task.buckets or (1,)
-        self._sizes = [batch_size * self._buckets[-1] // bucket for bucket in self._buckets]
-        # one pass fills the cache and counts what falls into each bucket
-        self.examples = 0
-        counts = [0] * len(self._buckets)
-        for length in self._encoded.map(task.length).batch(1024):
-            self.examples += len(length)
-            for index, bucket in enumerate(self._buckets):
-                lower = self._buckets[index - 1] if index else 0
-                counts[index] += int(tf.reduce_sum(tf.cast((length > lower) & (length <= bucket), tf.int32)))
-        self.steps = sum(-(-count // size) for count, size in zip(counts, self._sizes, strict=True))
+        # one pass fills the cache and measures the examples
+        lengths = np.array(list(self._encoded.map(task.length).as_numpy_iterator()))
+        self.examples = len(lengths)
+        buckets = np.array(task.buckets or (1,))
+        self._sizes = (batch_size * buckets[-1] // buckets).tolist()
+        # where even the longest example is short, the buckets shrink with it
+        self._buckets = np.ceil(buckets * min(lengths.max() / buckets[-1], 1)).astype(int).tolist()
+        counts = np.bincount(np.searchsorted(self._buckets, lengths), minlength=len(buckets))
+        self.steps = sum(-(-int(count) // size) for count, size in zip(counts, self._sizes, strict=True))
 
     def _trim(self, *example):
         """Cuts off what padded an example to the longest of those it was encoded with."""

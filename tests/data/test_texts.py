@@ -1,0 +1,186 @@
+"""Labelled texts: one's own from a file, and the sample that stands in for IMDB."""
+
+import contextlib
+import threading
+
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import zoo
+from zoo.data import splits, stable_bucket
+from zoo.data.film_reviews import DESCRIPTION
+
+PARTS = ("train", "validation", "test")
+
+
+def read(dataset):
+    return [(text.decode(), int(label)) for text, label in dataset.as_numpy_iterator()]
+
+
+def everything(data):
+    return [pair for part in PARTS for pair in read(getattr(data, part))]
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Content → `labelled_texts` of a file with it, by default in columns "text" and "label"."""
+
+    def load(content, name="texts.csv", text_column="text", label_column="label"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return zoo.data.labelled_texts(path, text_column=text_column, label_column=label_column)
+
+    return load
+
+
+def rows(count=60, labels=("good", "bad"), separator=","):
+    return "".join(f"text number {i}{separator}{labels[i % len(labels)]}\n" for i in range(count))
+
+
+def test_stable_bucket_is_the_same_on_every_machine():
+    assert [stable_bucket(text) for text in ("", "a", "A fine film.")] == [76, 43, 86]
+    assert stable_bucket("A  fine\nFILM. ") == stable_bucket("a fine film.")
+    assert {stable_bucket(str(i), 10) for i in range(200)} == set(range(10))
+
+
+@given(st.text(), st.integers(1, 100))
+@settings(max_examples=20, deadline=None, database=None)
+def test_stable_bucket_takes_any_text(text, buckets):
+    assert 0 <= stable_bucket(text, buckets) < buckets
+
+
+def test_own_texts(write):
+    data = write("id,label,text\n" + "".join(f"{i},{'pos' if i % 3 else 'neg'}, Text number {i} \n" for i in range(60)))
+    assert data.labels == ("neg", "pos")
+    assert data.source == "own"
+    pairs = everything(data)
+    assert sorted(pairs) == sorted((f" Text number {i} ", int(i % 3 > 0)) for i in range(60))
+    assert data.sizes == {part: len(read(getattr(data, part))) for part in PARTS}
+    assert data.sizes["train"] > 40
+    assert data.train.element_spec == (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64))
+    # what `zoo evaluate` calls again
+    assert everything(getattr(zoo.data, data.loader)(**data.arguments)) == pairs
+
+
+@pytest.mark.parametrize(
+    ("content", "arguments"),
+    [
+        ("text\tlabel\n" + rows(separator="\t"), {"name": "texts.tsv"}),
+        (b"\xef\xbb\xbf" + ("text,label\n" + rows()).encode(), {}),  # as Excel writes it
+        ("text,label\r\n" + rows().replace("\n", "\r\n"), {}),
+        ("text,label\n" + rows(labels=(" good", "bad  ")), {}),
+        ("body,stars\n" + rows(), {"text_column": "body", "label_column": "stars"}),
+        ("text,label\n" + rows() + "no label,\n,good\nnor this\n", {}),
+    ],
+    ids=["tsv", "byte order mark", "windows", "spaces round labels", "other columns", "rows without text or label"],
+)
+def test_own_texts_may_be_written_differently(write, content, arguments):
+    data = write(content, **arguments)
+    assert data.labels == ("bad", "good")
+    assert sorted(everything(data)) == sorted((f"text number {i}", 1 - i % 2) for i in range(60))
+
+
+def test_quotes_commas_and_new_lines_are_kept(write):
+    data = write('text,label\n"Dull, ""dull"",\nand dull.",bad\n' + rows())
+    assert ('Dull, "dull",\nand dull.', 0) in everything(data)
+
+
+def test_equal_texts_are_never_in_two_splits(write):
+    data = write("text,label\n" + rows(80) + rows(80).upper().replace("NUMBER ", "NUMBER   ") + rows(80))
+    splits = [{" ".join(text.lower().split()) for text, _ in read(getattr(data, part))} for part in PARTS]
+    assert sum(map(len, splits)) == len(set.union(*splits)) == 80
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("body,label\n" + rows(), "has no column 'text'; it has 'body', 'label'"),
+        ("text,class\n" + rows(), "has no column 'label'"),
+        ("text,label\n" + rows(labels=["good"]), r"has 1 distinct label\(s\); a classifier needs two"),
+        ("text,label\n", r"has 0 distinct label\(s\)"),
+        ("text,label\nfine,good\nawful,bad\n", "too few examples"),
+        ("", "has no column 'text'; it has no header line"),
+        (("text,label\n" + rows() + "café,good\n").encode("latin-1"), "cannot be read as CSV in UTF-8"),
+        ("text,label\n" + rows() + "x" * 200_000 + ",good\n", "cannot be read as CSV"),
+    ],
+    ids=["no text column", "no label column", "one class", "header only", "two rows", "empty", "latin-1", "a field too long"],
+)
+def test_what_is_wrong_with_a_file_is_said(write, content, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        write(content)
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    for path in (tmp_path / "none.csv", tmp_path):
+        with pytest.raises(zoo.ZooError, match="cannot be read as CSV"):
+            zoo.data.labelled_texts(path, text_column="text", label_column="label")
+
+
+@pytest.fixture
+def nothing_at_hand(monkeypatch, tmp_path):
+    """No prepared data set, no network."""
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(splits, "_reachable", lambda address: False)
+
+
+def test_the_sample_stands_in_for_imdb_and_says_so(nothing_at_hand, capsys):
+    data = zoo.data.imdb_reviews(zoo.RunConfig())
+    assert data.source == "sample"
+    assert data.description == DESCRIPTION
+    assert data.labels == ("negative", "positive")
+    assert all({label for _, label in read(getattr(data, part))} == {0, 1} for part in PARTS)
+    said = capsys.readouterr().out
+    assert "imdb_reviews is not prepared in" in said
+    assert "cannot be reached" in said
+    assert "SAMPLE, not on IMDB" in said
+
+
+def test_the_sample_can_be_asked_for(monkeypatch, capsys):
+    monkeypatch.setattr(splits, "_reachable", None)  # nothing is looked for
+    data = zoo.data.imdb_reviews(zoo.RunConfig(data="sample"))
+    assert data.source == "sample"
+    assert "SAMPLE, not on IMDB" in capsys.readouterr().out
+
+
+def test_real_is_never_the_sample(nothing_at_hand):
+    with pytest.raises(zoo.ZooError, match=r"imdb_reviews is not prepared in .* cannot be reached.*--data sample"):
+        zoo.data.imdb_reviews(zoo.RunConfig(data="real"))
+
+
+def test_a_given_directory_is_not_passed_over(nothing_at_hand, tmp_path):
+    with pytest.raises(zoo.ZooError, match=r"not prepared in .*Give the right --data-dir"):
+        zoo.data.imdb_reviews(zoo.RunConfig(data_dir=tmp_path))
+    with pytest.raises(zoo.ZooError, match="nowhere is not a readable directory"):
+        zoo.data.imdb_reviews(zoo.RunConfig(data_dir=tmp_path / "nowhere"))
+
+
+def test_a_download_that_fails_leaves_the_sample(monkeypatch, tmp_path, capsys):
+    import tensorflow_datasets as tfds
+
+    def load(name, *, download, **_):
+        raise OSError("the disk is full" if download else "not prepared")
+
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
+    monkeypatch.setattr(splits, "_reachable", lambda address: True)
+    monkeypatch.setattr(tfds, "load", load)
+    assert zoo.data.imdb_reviews(zoo.RunConfig()).source == "sample"
+    assert "the download failed: the disk is full" in capsys.readouterr().out
+    with pytest.raises(zoo.ZooError, match="the download failed: the disk is full"):
+        zoo.data.imdb_reviews(zoo.RunConfig(data="real"))
+
+
+def test_a_host_that_never_answers_is_given_up(monkeypatch):
+    """Looking up a name can hang longer than any time-out of the request."""
+    assert splits.PROBE_SECONDS < 10
+    over = threading.Event()
+
+    def hang(*_, **__):
+        over.wait(20)
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(splits, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(splits.urllib.request, "urlopen", hang)
+    assert not splits._reachable("https://example.org")
+    over.set()

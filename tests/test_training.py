@@ -1,0 +1,375 @@
+"""`fit`: the same numbers for the same seed, interrupted or not; the best weights; what stops it; and its batches."""
+
+import csv
+import json
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo import config as configs
+from zoo.data import Splits
+from zoo.training import adversarial, state
+from zoo.training.batches import Batches
+from zoo.training.fit import _Watch
+
+LIMIT = 16  # words of a text; the buckets are 3, 4, 8 and 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class Config(zoo.RunConfig):
+    """Three epochs of five or six steps."""
+
+    epochs: int = 3
+    batch_size: int = 4
+    patience: int = 9
+    learning_rate: float = 0.01
+
+
+def examples(count, seed):
+    """Texts of 0 to 20 words, each with a word of its own; label 1 where "good" is in it."""
+    random = np.random.default_rng(seed)
+    texts = [f"n{seed}x{i} {' '.join(random.choice(['good', 'bad', 'film'], i % 20))}" for i in range(count - 1)] + ["<br />"]
+    return tf.data.Dataset.from_tensor_slices((texts, [int("good" in text) for text in texts]))
+
+
+@pytest.fixture(scope="module")
+def data():
+    return Splits(
+        loader="none",
+        source="own",
+        train=examples(61, 0),
+        validation=examples(20, 1),
+        test=examples(5, 2),
+        description="",
+        terms="",
+        labels=("bad", "good"),
+    )
+
+
+@pytest.fixture(scope="module")
+def words(data):
+    return zoo.preprocessing.Words.fit(data.train, size=100, limit=LIMIT)
+
+
+@pytest.fixture(scope="module")
+def train(data, words):
+    """Trains a fresh, seeded model: (directory of runs, settings) → (task, run)."""
+
+    def run(root, **settings):
+        config = Config(runs=root, **settings)
+        configs.prepare(config)
+        model = zoo.create_model(
+            "text_classifier",
+            vocabulary_size=words.size,
+            num_classes=2,
+            cell="rnn",
+            units=4,
+            bidirectional=False,
+            dropout=0.5,
+            ngram_order=2,
+            ngram_buckets=256,
+        )
+        task = zoo.TextClassifier(model, words, data.labels)
+        return task, zoo.fit(task, data, config)
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def reference(train, tmp_path_factory):
+    """A run of three epochs that nothing disturbed: (task, run)."""
+    return train(tmp_path_factory.mktemp("reference"))
+
+
+def only_on_cpu():
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("equal seeds give equal weights on a CPU")
+
+
+def arrays(path):
+    """What a run keeps in one file: its arrays, and its progress without the time it took."""
+    with np.load(path) as stored:
+        progress = json.loads(str(stored["progress"]))
+        return [stored[f"v{index}"] for index in range(len(stored.files) - 1)], timeless(progress)
+
+
+def timeless(progress):
+    log = [{key: value for key, value in row.items() if key != "seconds"} for row in progress.get("log", [])]
+    return {key: value for key, value in progress.items() if key != "seconds"} | {"log": log}
+
+
+def assert_same_run(path, expected):
+    for name in ("newest.npz", "best.npz"):
+        (mine, progress), (theirs, expected_progress) = arrays(path / name), arrays(expected / name)
+        assert progress == expected_progress
+        assert len(mine) == len(theirs)
+        for value, other in zip(mine, theirs, strict=True):
+            np.testing.assert_array_equal(value, other)
+
+
+def raw_weights(run):
+    """What a run would go on from, without the state of its optimizer: of all its files the largest part."""
+    best, newest = arrays(run.path / "best.npz")[0], arrays(run.path / "newest.npz")[0]
+    return newest[: len(best)]
+
+
+def weights(task):
+    return [variable.numpy() for variable in task.model.trainable_variables]
+
+
+def differ(some, others):
+    return max(np.abs(value - other).max() for value, other in zip(some, others, strict=True)) > 1e-6
+
+
+def test_a_run_leaves_its_log_and_its_best_weights(reference):
+    task, run = reference
+    rows = list(csv.DictReader((run.path / "log.csv").read_text(encoding="utf-8").splitlines()))
+    assert [int(row["epoch"]) for row in rows] == [1, 2, 3]
+    steps = Batches(task, run.data.train, batch_size=4).steps
+    assert [int(row["step"]) for row in rows] == [steps, 2 * steps, 3 * steps]
+    scores = [float(row["val_logits_accuracy"]) for row in rows]
+    assert run.best == max(scores)
+    assert run.best_epoch == 1 + scores.index(max(scores))
+    stored, _ = arrays(run.path / "best.npz")
+    for variable, value in zip(task.model.variables, stored, strict=True):
+        np.testing.assert_array_equal(variable, value)
+
+
+def test_the_adapted_start_is_used(reference):
+    """The n-gram path starts from counts: "good" alone tells the classes apart from the first epoch on."""
+    _, run = reference
+    assert run.log[0]["val_ngrams_accuracy"] > 0.8
+
+
+def test_an_interrupted_run_ends_like_one_that_was_not(reference, train, tmp_path, monkeypatch, capsys):
+    """Also: an equal seed gives equal weights."""
+    only_on_cpu()
+    middle, save_arrays = reference[1].log[0]["step"] + 2, state.save_arrays
+
+    def within_the_second_epoch(self, batch, logs=None):
+        if int(self.model.optimizer.iterations) == middle:
+            raise KeyboardInterrupt
+
+    def between_two_files_of_the_second_epoch(path, variables, progress):
+        if path.name == "newest.npz" and len(progress["log"]) == 2:
+            raise KeyboardInterrupt
+        return save_arrays(path, variables, progress)
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(_Watch, "on_train_batch_end", within_the_second_epoch)
+        train(tmp_path)
+    (path,) = (tmp_path / "test_training").iterdir()
+    assert "Continuing" not in capsys.readouterr().out
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(state, "save_arrays", between_two_files_of_the_second_epoch)
+        train(tmp_path)
+    _, run = train(tmp_path)
+    assert run.path == path
+    assert capsys.readouterr().out.count("Continuing after epoch 1 of 3; --fresh starts anew.") == 2
+    assert_same_run(path, reference[1].path)
+    assert timeless(vars(run))["log"] == timeless(vars(reference[1]))["log"]
+
+
+def test_a_run_that_only_lacks_its_artefact_is_not_trained_again(reference, train):
+    task, run = reference
+    again, continued = train(run.config.runs)
+    assert continued.path == run.path
+    assert (continued.log, continued.best, continued.best_epoch) == (run.log, run.best, run.best_epoch)
+    assert continued.seconds == pytest.approx(run.seconds)
+    assert not differ(weights(again), weights(task))
+
+
+def test_which_run_is_continued(tmp_path):
+    def open_run(identity, fresh=False):
+        return state.open_run(tmp_path, "name", identity, fresh=fresh)
+
+    first, resumed = open_run({"seed": 0})
+    assert not resumed
+    assert open_run({"seed": 0}) == (first, True)
+    other, resumed = open_run({"seed": 1})
+    assert not resumed
+    fresh, resumed = open_run({"seed": 0}, fresh=True)
+    assert not resumed
+    assert len({first, other, fresh}) == 3
+    assert open_run({"seed": 0}) == (fresh, True)  # the newest
+    (fresh / "artefact").mkdir()
+    assert open_run({"seed": 0}) == (first, True)
+    (first / "artefact").mkdir()
+    assert not open_run({"seed": 0})[1]
+    (other / "config.json").write_text("{")  # damaged
+    assert not open_run({"seed": 1})[1]
+
+
+def test_a_state_of_another_model_is_refused(tmp_path):
+    state.save_arrays(tmp_path / "newest.npz", [np.zeros(3)], {})
+    with pytest.raises(zoo.ZooError, match="another model's variables; start anew with --fresh"):
+        state.load_arrays(tmp_path / "newest.npz", [tf.Variable(np.zeros(3)), tf.Variable(0.0)])
+
+
+@pytest.fixture
+def scores(monkeypatch):
+    """Validation scores to give in place of the real ones, and the weights that were scored."""
+    given, seen = [], []
+
+    def evaluate(self, *_, **__):
+        seen.append([variable.numpy() for variable in self.trainable_variables])
+        return {"logits_accuracy": given[len(seen) - 1]}
+
+    monkeypatch.setattr(adversarial.Trainer, "evaluate", evaluate)
+    return given, seen
+
+
+def test_early_stopping_keeps_the_best_weights(train, tmp_path, scores):
+    given, seen = scores
+    given += [0.5, 0.7, 0.7, 0.6, 0.9]
+    task, run = train(tmp_path, epochs=5, patience=2)
+    assert len(run.log) == len(seen) == 4
+    assert (run.best, run.best_epoch) == (0.7, 2)
+    assert not differ(weights(task), seen[1])
+    assert differ(weights(task), seen[2])
+
+
+def test_max_steps_ends_training_within_an_epoch_and_another_seed_gives_other_weights(reference, train, tmp_path, scores):
+    scores[0].append(0.5)
+    task, run = train(tmp_path, max_steps=2, seed=1)
+    assert [row["step"] for row in run.log] == [2]
+    assert differ(weights(task), weights(reference[0]))
+
+
+def test_a_loss_that_is_no_number_stops_with_advice(train, tmp_path, monkeypatch, scores):
+    scores[0].append(0.5)
+
+    def save(path, variables, progress):
+        save_arrays(path, variables, progress)
+        if path.name == "newest.npz":  # from here on the model is ill
+            variables[0].assign(np.full(variables[0].shape, np.nan))
+
+    save_arrays = state.save_arrays
+    monkeypatch.setattr(state, "save_arrays", save)
+    with pytest.raises(zoo.ZooError, match=r"not a number any more \(step \d+\).*--learning-rate.*best\.npz"):
+        train(tmp_path)
+    (path,) = (tmp_path / "test_training").iterdir()
+    for name in ("best.npz", "newest.npz"):
+        assert all(np.isfinite(value).all() for value in arrays(path / name)[0])
+
+
+def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, train, tmp_path, monkeypatch):
+    only_on_cpu()
+    raw, scored = [], []
+    evaluate, watch = adversarial.Trainer.evaluate, _Watch.on_train_batch_end
+
+    def record_raw(self, batch, logs=None):
+        raw.append([variable.numpy() for variable in self.model.trainable_variables])
+        return watch(self, batch, logs)
+
+    def record_scored(self, *arguments, **keywords):
+        scored.append((len(raw), [variable.numpy() for variable in self.trainable_variables]))
+        return evaluate(self, *arguments, **keywords)
+
+    monkeypatch.setattr(_Watch, "on_train_batch_end", record_raw)
+    monkeypatch.setattr(adversarial.Trainer, "evaluate", record_scored)
+    task, run = train(tmp_path, average=0.5)
+
+    momentum = 1 - 1 / (0.5 * len(raw))
+    mean, means = raw[0], []
+    for step in raw:
+        mean = [momentum * old + (1 - momentum) * new for old, new in zip(mean, step, strict=True)]
+        means.append(mean)
+    assert len(scored) == 3
+    for step, values in scored:
+        for value, expected in zip(values, means[step - 1], strict=True):
+            np.testing.assert_allclose(value, expected, atol=1e-6)
+        assert differ(values, raw[step - 1])
+    # the raw weights went the way of the run without averaging
+    for value, expected in zip(raw_weights(run), raw_weights(reference[1]), strict=True):
+        np.testing.assert_array_equal(value, expected)
+    assert not differ(weights(task), scored[run.best_epoch - 1][1])
+
+
+def test_an_adversarial_step_learns_something_else(reference, train, tmp_path, scores):
+    scores[0].extend([0.5] * 3)
+    task, run = train(tmp_path, adversarial=2.0)
+    assert all(np.isfinite(row["loss"]) for row in run.log)
+    assert run.log[-1]["loss"] < run.log[0]["loss"]
+    assert differ(raw_weights(run), raw_weights(reference[1]))
+    assert task.model.get_layer("perturbation").offset is None
+
+
+@pytest.fixture(scope="module")
+def many():
+    return examples(200, 3)
+
+
+@pytest.fixture(scope="module")
+def task(words):
+    model = zoo.create_model("text_classifier", vocabulary_size=words.size, num_classes=2, cell="rnn", units=1, ngram_order=2)
+    return zoo.TextClassifier(model, words, ("bad", "good"))
+
+
+@pytest.fixture(scope="module")
+def batches(task, many):
+    return Batches(task, many, batch_size=4)
+
+
+def tokens(epoch):
+    return [inputs["tokens"].numpy() for inputs, _ in epoch]
+
+
+def ordered(epoch):
+    """The examples as they come, without padding."""
+    return [tuple(row[row > 0].tolist()) for batch in tokens(epoch) for row in batch]
+
+
+def test_every_example_once_an_epoch(batches, task, many):
+    ids = task.encode(tf.stack([text for text, _ in many]))["tokens"].numpy()
+    expected = [tuple(row[row > 0].tolist()) for row in ids]
+    assert len(expected) == batches.examples == 200
+    for seed in (None, 0, 1):
+        assert sorted(ordered(batches.epoch(seed))) == sorted(expected)
+
+
+def test_labels_stay_with_their_texts(batches, words):
+    good = words.vocabulary.index("good") + words.RESERVED
+    for inputs, targets in batches.epoch(0):
+        # a text is cut off at LIMIT words, and so may lose the word that made its label
+        whole = (inputs["tokens"][:, -1] == 0).numpy() | (inputs["tokens"].shape[1] < LIMIT)
+        has = tf.reduce_any(inputs["tokens"] == good, axis=1).numpy()
+        np.testing.assert_array_equal(has[whole], targets["logits"].numpy()[whole] == 1)
+
+
+def test_batches_have_few_shapes(batches, task):
+    buckets = task.buckets
+    assert buckets == (3, 4, 8, 16)
+    for inputs, targets in batches.epoch(0):
+        rows, steps = inputs["tokens"].shape
+        assert steps in buckets
+        assert rows <= 4 * LIMIT // steps
+        assert inputs["ngrams"].shape == (rows, steps, 2)
+        assert targets["logits"].shape == (rows,)
+        lengths = (inputs["tokens"].numpy() > 0).sum(axis=1)
+        smaller = max((bucket for bucket in buckets if bucket < steps), default=-1)
+        assert lengths.min() > smaller, "padded beyond the next bucket"
+    full = {batch.shape for batch in tokens(batches.epoch(0)) if len(batch) == 4 * LIMIT // batch.shape[1]}
+    assert len(full) >= 3
+
+
+def test_the_steps_are_those_announced(batches):
+    for seed in (None, 0, 1):
+        epoch = batches.epoch(seed)
+        assert int(epoch.cardinality()) == batches.steps == len(list(epoch))
+
+
+def test_texts_without_words_count_too(task):
+    full = 4 * LIMIT // task.buckets[0]
+    empty = tf.data.Dataset.from_tensor_slices((["film"] * full + ["", "<br />"], [0] * (full + 2)))
+    batches = Batches(task, empty, batch_size=4)
+    assert [len(batch) for batch in tokens(batches.epoch(0))] == [full, 2]
+
+
+def test_a_seed_decides_on_the_order(batches):
+    assert ordered(batches.epoch(5)) == ordered(batches.epoch(5))
+    assert ordered(batches.epoch(5)) != ordered(batches.epoch(6))
+    assert ordered(batches.epoch()) == ordered(batches.epoch())
