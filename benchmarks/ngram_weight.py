@@ -18,7 +18,7 @@ import tyro
 
 import zoo
 
-WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0, 1.5, 2.0, 4.0)
+WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 1e6)
 
 
 @dataclass(frozen=True)

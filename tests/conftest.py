@@ -15,7 +15,9 @@ ROOT = Path(__file__).parents[1]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--gpu", action="store_true", help="run the tests that need a GPU too; without one the run fails")
+    parser.addoption(
+        "--gpu", action="store_true", help="run the tests that need a GPU, and only these; without one the run fails"
+    )
 
 
 def pytest_configure(config):
@@ -30,10 +32,13 @@ def pytest_configure(config):
 
 
 def pytest_collection_modifyitems(config, items):
-    if not config.getoption("--gpu"):
-        for item in items:
-            if item.get_closest_marker("gpu"):
-                item.add_marker(pytest.mark.skip(reason="needs a GPU; run pytest --gpu on a machine with one"))
+    on_gpu = [item for item in items if item.get_closest_marker("gpu")]
+    if config.getoption("--gpu"):  # the others compare with stock Keras on a CPU
+        config.hook.pytest_deselected(items=[item for item in items if item not in on_gpu])
+        items[:] = on_gpu
+    for item in on_gpu:
+        if not config.getoption("--gpu"):
+            item.add_marker(pytest.mark.skip(reason="needs a GPU; run pytest --gpu on a machine with one"))
 
 
 @pytest.fixture(autouse=True)

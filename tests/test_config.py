@@ -95,10 +95,6 @@ BAD = {
 
 @pytest.mark.parametrize("flags", BAD)
 def test_bad_values(flags, imdb, tiny_flags, tmp_path, monkeypatch, capsys):
-    import tensorflow as tf
-
-    if "float16" in flags and tf.config.list_physical_devices("GPU"):
-        pytest.skip("there is a GPU, where float16 is fine")
     monkeypatch.chdir(tmp_path)
     Path("texts.csv").write_text(CSV)
     Path("one.csv").write_text("text,label\nfine,good\nnice,good\n")
@@ -148,5 +144,5 @@ def test_the_command_makes_the_same_configuration(settings, imdb):
 def test_only_what_a_run_computes_makes_it_another_run(imdb):
     same = imdb.Config(runs=Path("elsewhere"), fresh=True, publish=True, data_dir=Path("data"))
     assert config.identity(same) == config.identity(imdb.Config())
-    for other in ({"seed": 1}, {"epochs": 2}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
+    for other in ({"seed": 1}, {"epochs": 77}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
         assert config.identity(imdb.Config(**other)) != config.identity(imdb.Config())

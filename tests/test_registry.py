@@ -23,7 +23,8 @@ TINY = {
         {"cell": "lstm", "bidirectional": False, "layers": 2},
         {"cell": "transformer", "bidirectional": False, "layers": 2, "embedding_dim": 6},
         {"cell": "gru", "attention": True, "num_classes": 3, "dropout": 0.5},
-        {"cell": "gru", "window": 4},
+        {"cell": "gru", "window": 4, "word_dropout": 0.3},
+        {"cell": "rnn", "bigram_dim": 3},
         {"cell": "rnn", "window": 3, "attention": True, "ngram_order": 2, "ngram_buckets": 256},
     ],
 }
@@ -37,7 +38,9 @@ WRONG = {
         {"layers": 0},
         {"embedding_dim": -1},
         {"window": 0},
+        {"bigram_dim": -1},
         {"dropout": 1.5},
+        {"word_dropout": 1},
         {"ngram_order": -1},
     ]
 }

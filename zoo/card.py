@@ -60,15 +60,10 @@ def find(name, version: int | None = None) -> Path:
                 looked.append(words)
                 continue
             looked.append(words if words.startswith(".") else f"{words} ({root})")
-            there = versions(root / name)
-            if version is None and there:
-                return (root / name / str(there[-1])).resolve()
-            if version in there:
-                return (root / name / str(version)).resolve()
-            if there:
-                raise ZooError(f"{name} has no version {version}; there is {', '.join(map(str, there))} in {root / name}.")
-    elif path.is_dir() and versions(path):
-        return (path / str(versions(path)[-1])).resolve()
+            if found := _version(root / name, version):
+                return found
+    elif found := _version(path, version):
+        return found
     if not looked:
         raise ZooError(f"There is no artefact at {path}: it has no {FILE}.")
     from zoo.registry import did_you_mean, list_models
@@ -80,11 +75,22 @@ def find(name, version: int | None = None) -> Path:
     raise ZooError(f"There is no artefact {name!r}; looked in {', '.join(looked)}.{hint}")
 
 
+def _version(directory: Path, version: int | None) -> Path | None:
+    """One version below NAME/, the newest if None; None if there is not any."""
+    there = versions(directory)
+    if there and version not in (None, *there):
+        raise ZooError(f"{directory.name} has no version {version}; there is {', '.join(map(str, there))} in {directory}.")
+    return (directory / str(version or there[-1])).resolve() if there else None
+
+
 def read(directory: Path) -> dict:
     """The card of an artefact's directory."""
     path = Path(directory) / FILE
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        card = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(card, dict) or "files" not in card:
+            raise ValueError("it names no files")
+        return card
     except (OSError, ValueError) as error:
         raise ZooError(
             f"{path} is not readable as a card ({error}): the artefact is damaged. Restore it or export it again."

@@ -11,7 +11,12 @@ from zoo.errors import ZooError
 
 def main(arguments=None) -> None:
     """Runs a command; ends the process with code 2 and one line for anything the user can put right."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    if more and ("text" not in options or any(word.startswith("-") for word in more)):
+        parser.error(f"unrecognized arguments: {' '.join(more)}")
+    elif more:
+        options.text += more  # `zoo predict NAME --json TEXT`: argparse takes no list in two pieces
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options.command(options)

@@ -154,6 +154,8 @@ def _making(target: Path):
         raise ZooError(f"{target} exists already; nothing was overwritten.")
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
+        for killed in target.parent.glob(f".{target.name}-*"):
+            shutil.rmtree(killed)
         temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     except OSError as error:
         raise ZooError(f"{target} cannot be written: {error.strerror}.") from error

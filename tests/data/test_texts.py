@@ -70,11 +70,11 @@ def test_own_texts(write):
         ("text\tlabel\n" + rows(separator="\t"), {"name": "texts.tsv"}),
         (b"\xef\xbb\xbf" + ("text,label\n" + rows()).encode(), {}),  # as Excel writes it
         ("text,label\r\n" + rows().replace("\n", "\r\n"), {}),
-        ("text,label\n" + rows(labels=(" good", "bad  ")), {}),
+        ("text,label\n" + rows(labels=(" good", '"\nbad  "')), {}),
         ("body,stars\n" + rows(), {"text_column": "body", "label_column": "stars"}),
         ("text,label\n" + rows() + "no label,\n,good\nnor this\n", {}),
     ],
-    ids=["tsv", "byte order mark", "windows", "spaces round labels", "other columns", "rows without text or label"],
+    ids=["tsv", "byte order mark", "windows", "space round labels", "other columns", "rows without text or label"],
 )
 def test_own_texts_may_be_written_differently(write, content, arguments):
     data = write(content, **arguments)
@@ -85,6 +85,11 @@ def test_own_texts_may_be_written_differently(write, content, arguments):
 def test_quotes_commas_and_new_lines_are_kept(write):
     data = write('text,label\n"Dull, ""dull"",\nand dull.",bad\n' + rows())
     assert ('Dull, "dull",\nand dull.', 0) in everything(data)
+
+
+def test_a_label_is_one_line(write):
+    """An artefact keeps the labels one a line."""
+    assert write("text,label\n" + rows(labels=('"very\n good"', "bad"))).labels == ("bad", "very good")
 
 
 def test_equal_texts_are_never_in_two_splits(write):

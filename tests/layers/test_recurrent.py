@@ -285,6 +285,7 @@ def test_a_mask_that_is_not_right_padded_is_refused(cell, options, traced):
         ("lstm", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation is not sigmoid"),
         ("gru", {"recurrent_activation": "hard_sigmoid"}, "recurrent_activation is not sigmoid"),
         ("gru", {"reset_after": False}, "reset_after=False has no cuDNN kernel"),
+        *((cell, {"use_cudnn": False}, "use_cudnn=False asks for Keras's loop") for cell in ("lstm", "gru")),
     ),
     ids=str,
 )

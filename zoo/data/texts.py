@@ -90,7 +90,7 @@ def labelled_texts(path, *, text_column: str, label_column: str) -> Splits:
             rows = [(row[text_column], row[label_column]) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise ZooError(f"{path} cannot be read as CSV in UTF-8: {error}.") from error
-    rows = [(text, label.strip()) for text, label in rows if text and label and label.strip()]
+    rows = [(text, " ".join(label.split())) for text, label in rows if text and label and label.strip()]
     labels = tuple(sorted({label for _, label in rows}))
     if len(labels) < 2:
         raise ZooError(f"Column {label_column!r} of {path} has {len(labels)} distinct label(s); a classifier needs two.")

@@ -24,7 +24,7 @@ def export_scope():
         _exporting = before
 
 
-def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=False, zero_output=False, training=False):
+def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=False, zero_output=False):
     """Runs a recurrent cell over time with the semantics of stock Keras on a CPU.
 
     Args:
@@ -35,7 +35,6 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
         mask: bool [N, T], true on the left, false on the right, or None. Rows may be empty.
         go_backwards: read from the last valid step to the first; outputs are in the order of reading, padding first.
         zero_output: outputs of masked steps are zeros; else the last valid output is repeated.
-        training: whether a gradient will be asked for.
 
     Returns:
         Outputs, float [N, T, U], and the list of last states, each float [N, U].
@@ -50,7 +49,8 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
             require_right_padding(mask, lengths)
     options = {"cell": cell, "masked": mask is not None, "go_backwards": go_backwards, "zero_output": zero_output}
     cpu = functools.partial(_on_cpu, **options)
-    gpu = functools.partial(_on_gpu, **options, training=training and not _exporting)
+    # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
+    gpu = functools.partial(_on_gpu, **options, training=not _exporting)
     if _exporting:
         outputs, last = _branch_on_device(cpu, gpu, sequences, states, lengths, weights)
     else:

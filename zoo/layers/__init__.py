@@ -1,6 +1,7 @@
 """Keras layers that the builders compose."""
 
 from zoo.layers.adversarial import Perturbation
+from zoo.layers.dropout import WordDropout
 from zoo.layers.ngrams import BigramEmbedding, NGramLinear
 from zoo.layers.pooling import MaxMeanPooling
 from zoo.layers.recurrent import GRU, LSTM, SimpleRNN
@@ -19,4 +20,5 @@ __all__ = [
     "SinusoidalPositions",
     "SplitWindows",
     "TransformerBlock",
+    "WordDropout",
 ]

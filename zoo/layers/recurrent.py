@@ -16,6 +16,8 @@ class _Kernel:
         cell = self.cell
         if self.unroll:
             return "unroll=True asks for an unrolled graph"
+        if getattr(self, "use_cudnn", "auto") is False:
+            return "use_cudnn=False asks for Keras's loop"
         if cell.activation is not keras.activations.tanh:
             return "activation is not tanh"
         if getattr(cell, "recurrent_activation", keras.activations.sigmoid) is not keras.activations.sigmoid:
@@ -47,7 +49,6 @@ class _Kernel:
             mask=mask,
             go_backwards=self.go_backwards,
             zero_output=self.zero_output_for_mask,
-            training=training,
         )
         last = outputs[:, -1]
         return last, outputs if self.return_sequences else last[:, None], states

@@ -38,6 +38,7 @@ def text_classifier(
     window=None,
     attention=False,
     dropout=0.0,
+    word_dropout=0.0,
     ngram_order=0,
     ngram_buckets=524_288,
     ngram_weight=1.0,
@@ -57,6 +58,7 @@ def text_classifier(
         attention: the mean over time weighs the words by a learnt relevance in place of equally.
         dropout: share of the pooled features dropped in training; of the embedding's dimensions, each for a whole text,
             0.4 of it; between layers of a stack, all of it.
+        word_dropout: share of the words taken for unknown in training; the n-gram path sees them all.
         ngram_order: the longest n-gram of a linear path beside the stack; 0 for none.
         ngram_buckets: size of that path's table.
         ngram_weight: weight of its logits in the sum.
@@ -74,18 +76,22 @@ def text_classifier(
     """
     if cell not in (*CELLS, "transformer"):
         raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    least = {"vocabulary_size": 2, "num_classes": 2, "units": 1, "layers": 1, "embedding_dim": 1, "window": 1, "ngram_order": 0}
-    given = (vocabulary_size, num_classes, units, layers, embedding_dim, window, ngram_order)
+    least = {"vocabulary_size": 2, "num_classes": 2, "units": 1, "layers": 1, "embedding_dim": 1, "bigram_dim": 0, "window": 1}
+    given = (vocabulary_size, num_classes, units, layers, embedding_dim, bigram_dim, window)
     for (name, bound), value in zip(least.items(), given, strict=True):
         if value is not None and value < bound:
             raise ZooError(f"{name} must be at least {bound}, not {value}.")
-    if not 0 <= dropout < 1:
-        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
+    if ngram_order < 0:
+        raise ZooError(f"ngram_order must be at least 0, not {ngram_order}.")
+    for name, share in (("dropout", dropout), ("word_dropout", word_dropout)):
+        if not 0 <= share < 1:
+            raise ZooError(f"{name} must be at least 0 and less than 1, not {share}.")
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     mask = keras.ops.not_equal(tokens, 0)
-    x = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")(tokens)
+    words = zoo_layers.WordDropout(word_dropout, name="word_dropout")(tokens)
+    x = keras.layers.Embedding(vocabulary_size, embedding_dim or units, name="embedding")(words)
     if bigram_dim:
-        pairs = zoo_layers.BigramEmbedding(BIGRAM_ROWS, bigram_dim, name="bigram_embedding")(tokens)
+        pairs = zoo_layers.BigramEmbedding(BIGRAM_ROWS, bigram_dim, name="bigram_embedding")(words)
         x = keras.layers.Concatenate(name="words_and_bigrams")([x, pairs])
     x = zoo_layers.Perturbation(name="perturbation")(x)
     x = keras.layers.SpatialDropout1D(0.4 * dropout, name="embedding_dropout")(x)

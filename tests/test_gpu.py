@@ -1,0 +1,56 @@
+"""What only a GPU can show: the cuDNN bodies, in process and in an export that was made for any device."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from zoo import kernels, layers
+
+pytestmark = pytest.mark.gpu
+
+# lengths of a ragged batch: full, empty, one step, in between
+MASK = tf.sequence_mask([7, 0, 1, 4])
+SEQUENCES = np.random.default_rng(0).normal(size=(4, 7, 5)).astype("float32")
+
+
+@pytest.fixture(autouse=True)
+def _without_tf32():
+    """TensorFloat-32 keeps 10 bits of the mantissa: too few for a comparison to 1e-4."""
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+
+
+def on_cpu(layer, wrapper):
+    """What stock Keras gives on the CPU, with the weights of a zoo layer."""
+    stock = getattr(keras.layers, type(layer).__name__).from_config(layer.get_config())
+    if hasattr(stock, "use_cudnn"):
+        stock.use_cudnn = False
+    model = wrapper(stock)
+    with tf.device("CPU:0"):
+        model.build(SEQUENCES.shape)
+        return model
+
+
+@pytest.mark.parametrize("cell", ("LSTM", "GRU", "SimpleRNN"))
+@pytest.mark.parametrize("zeros", (False, True), ids=("repeated", "zeros"))
+@pytest.mark.parametrize("exported", (False, True), ids=("in process", "export"))
+def test_cudnn_agrees_with_stock_keras_on_a_cpu(cell, zeros, exported, tmp_path):
+    layer = getattr(layers, cell)(6, return_sequences=True, zero_output_for_mask=zeros)
+    ours = keras.layers.Bidirectional(layer)
+    ours.build(SEQUENCES.shape)
+    stock = on_cpu(layer, keras.layers.Bidirectional)
+    stock.set_weights(ours.get_weights())
+    with tf.device("CPU:0"):
+        expected = stock(SEQUENCES, mask=MASK).numpy()
+    if exported:
+        module = tf.Module()
+        module.weights = [weight.value for weight in ours.weights]
+        signature = [tf.TensorSpec([None, None, 5]), tf.TensorSpec([None, None], tf.bool)]
+        module.answer = tf.function(lambda x, mask: {"y": ours(x, mask=mask)}, input_signature=signature, autograph=False)
+        with kernels.export_scope():
+            tf.saved_model.save(module, str(tmp_path), signatures=module.answer)
+        answer = tf.saved_model.load(str(tmp_path)).signatures["serving_default"](x=tf.constant(SEQUENCES), mask=MASK)["y"]
+    else:
+        answer = ours(SEQUENCES, mask=MASK)
+    assert "GPU" in answer.device
+    np.testing.assert_allclose(answer.numpy(), expected, rtol=0, atol=1e-4)

@@ -1,0 +1,93 @@
+"""Every recipe: its shape, and that it runs from data to artefact on the sample."""
+
+import dataclasses
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import zoo
+from zoo import card as cards
+from zoo import config as configs
+
+RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.py"))
+
+# More settings to run a recipe with, beyond its defaults.
+VARIANTS = [
+    ("imdb_sentiment", "--cell rnn --ngram-order 0"),
+    ("imdb_sentiment", "--cell gru --ngram-order 0 --average 0 --window 8"),
+    ("imdb_sentiment", "--cell transformer --ngram-order 0 --precision mixed_bfloat16"),
+]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_recipes_are_alike(path, import_recipe):
+    recipe = import_recipe(path)
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 150
+    assert f"python recipes/{path.name}" in recipe.__doc__
+    assert any(mapping in recipe.__doc__ for mapping in ("one-to-one", "one-to-many", "many-to-one", "many-to-many"))
+    assert lines[-2:] == ['if __name__ == "__main__":', "    zoo.run(main)"]
+    assert issubclass(recipe.Config, zoo.RunConfig)
+    assert recipe.Config.__dataclass_params__.frozen
+    assert inspect.signature(recipe.main).parameters["config"].annotation is recipe.Config
+    assert path.stem not in zoo.list_models(), "artefacts are not called like builders"
+    for field in dataclasses.fields(recipe.Config):
+        assert field.default is not dataclasses.MISSING, f"--{field.name} has no default"
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_runs_as_a_script(path, tiny_flags, tiny_artefact, tmp_path):
+    flags = tiny_flags if path.stem == "imdb_sentiment" else ["--data", "sample", "--max-steps", "3"]
+    command = [sys.executable, path, *flags, "--runs", "runs"]
+    finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": "7"})
+    assert finished.returncode == 0, finished.stderr
+    assert "SAMPLE" in finished.stdout
+    assert "sample data: " in finished.stdout  # beside the score
+    assert "zoo publish" not in finished.stdout
+    (run,) = (tmp_path / "runs" / path.stem).iterdir()
+    card = cards.read(run / "artefact")
+    assert card["name"] == path.stem
+    assert card["data"]["source"] == "sample"
+    answers = zoo.load(run / "artefact").predict([example["input"] for example in card["examples"]])
+    assert len(answers) == len(card["examples"]) > 0
+    if path.stem == "imdb_sentiment":  # the same seed gives the same weights, in another process too
+        mine, other = cards.weights(run / "artefact"), cards.weights(tiny_artefact)
+        assert mine.keys() == other.keys()
+        assert all(np.array_equal(value, other[name]) for name, value in mine.items())
+
+
+@pytest.mark.parametrize(("name", "flags"), VARIANTS)
+def test_other_settings(name, flags, import_recipe, tiny_flags, tmp_path, request):
+    import keras
+
+    request.addfinalizer(lambda: keras.config.set_dtype_policy("float32"))
+    (path,) = (path for path in RECIPES if path.stem == name)
+    model = configs.run(import_recipe(path).main, [*tiny_flags, "--runs", str(tmp_path), *flags.split()])
+    for flag, value in zip(flags.split()[::2], flags.split()[1::2], strict=True):
+        assert str(model.card["run"]["config"][flag[2:].replace("-", "_")]) in (value, value + ".0")
+    assert ("parts" in model.signatures) == ("--ngram-order 0" not in flags)
+    for answer in model.predict(["A wonderful film.", ""]):
+        assert answer["label"] in model.card["labels"]
+        assert np.isfinite(answer["probabilities"]).all()
+    assert next(iter(model.card["scores"])) == "accuracy"
+
+
+def test_own_texts_from_a_file(imdb, tiny_flags, tmp_path):
+    """Three classes from a CSV file, whose labels come back."""
+    rows = [f'"{word} film number {i}, truly {word}","{label}"' for i in range(60) for word, label in LABELLED]
+    (tmp_path / "texts.csv").write_text("\n".join(["body,mood", *rows]), encoding="utf-8")
+    own = ["--csv", str(tmp_path / "texts.csv"), "--text-column", "body", "--label-column", "mood", "--ngram-order", "1"]
+    model = configs.run(imdb.main, [*tiny_flags, *own, "--max-steps", "20", "--runs", str(tmp_path / "runs")])
+    assert model.card["labels"] == sorted(label for _, label in LABELLED)
+    answers = model.predict([f"{word} film" for word, _ in LABELLED])
+    assert [answer["label"] for answer in answers] == [label for _, label in LABELLED]
+    assert len(answers[0]["probabilities"]) == 3
+    assert model.card["data"]["source"] == "own"
+
+
+LABELLED = (("dull", "böse"), ("fine", "gut"), ("odd", "unsure, really"))
