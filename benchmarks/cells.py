@@ -6,11 +6,11 @@
 The columns by length are of the recurrent part (or transformer) alone. Writes results/imdb_cells.csv.
 """
 
-import csv
 from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
+from table import write
 
 from zoo import card
 
@@ -46,13 +46,7 @@ def row(run: Path) -> dict:
 def main(options: Options):
     """Prints the table as Markdown and writes it."""
     rows = sorted((row(run) for run in options.runs), key=lambda row: row["alone"], reverse=True)
-    with Path(__file__).with_name("results").joinpath("imdb_cells.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    print("| " + " | ".join(rows[0]) + " |\n" + "|---" * len(rows[0]) + "|")
-    for values in rows:
-        print("| " + " | ".join(str(value) for value in values.values()) + " |")
+    write("imdb_cells", rows)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Trained on the 25,000 official training reviews, scored on the 25,000 test revie
 Writes results/imdb_baselines.csv.
 """
 
-import csv
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ import numpy as np
 import tyro
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
+from table import write
 
 import zoo
 from zoo.metrics import proportion
@@ -64,10 +64,7 @@ def main(options: Options):
         rows.append({"model": fit.__doc__, "features": features, "seconds": round(time.perf_counter() - start)})
         rows[-1] |= {key: round(score[key], 4) for key in ("value", "low", "high")}
         print(rows[-1], flush=True)
-    with Path(__file__).with_name("results").joinpath("imdb_baselines.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write("imdb_baselines", rows)
 
 
 if __name__ == "__main__":

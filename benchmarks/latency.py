@@ -7,17 +7,16 @@ recurrent layers alone: `zoo.layers` under `export_scope` against `keras.layers`
 medians are compared: the machine's mood then hits both. Writes results/latency_cpu.csv.
 """
 
-import csv
 import statistics
 import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import keras
 import tensorflow as tf
 import tyro
 from rich.progress import track
+from table import write
 
 import zoo
 from zoo import exporting
@@ -97,10 +96,7 @@ def main(options: Options):
                 }
             )
             print(rows[-1], flush=True)
-    with Path(__file__).with_name("results").joinpath("latency_cpu.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+    write("latency_cpu", rows)
 
 
 if __name__ == "__main__":

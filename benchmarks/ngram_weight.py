@@ -8,17 +8,17 @@ Every run is scored on the fold it did not train on, through its artefact's sign
 Writes results/ngram_weight.csv.
 """
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
+from table import write
 
 import zoo
 
-WEIGHTS = (0.0, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 1e6)
+WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 
 
 @dataclass(frozen=True)
@@ -44,23 +44,21 @@ def accuracies(run: Path, data_dir) -> dict:
     reviews = zoo.data.imdb_reviews(Fold(data="real", data_dir=data_dir, validation_fold=fold))
     texts, labels = zip(*[(text, int(label)) for text, label in reviews.validation.as_numpy_iterator()], strict=True)
     answers = zoo.load(run / "artefact").predict(texts, signature="parts", batch_size=64)
-    margin = {
-        part: np.array([np.diff(np.log(np.maximum(answer[part], 1e-12)))[0] for answer in answers])
+    recurrent, ngrams = (
+        np.array([np.diff(np.log(np.maximum(answer[part], 1e-12)))[0] for answer in answers])
         for part in ("recurrent", "ngrams")
-    }
-    scores = {w: np.mean((margin["recurrent"] + w * margin["ngrams"] > 0) == np.array(labels)) for w in WEIGHTS}
-    return {"fold": fold, "examples": len(texts), **{f"weight {w}": f"{score:.4f}" for w, score in scores.items()}}
+    )
+    margins = {"recurrent alone": recurrent, "n-grams alone": ngrams}
+    margins |= {f"weight {weight}": recurrent + weight * ngrams for weight in WEIGHTS}
+    truth = np.array(labels) == 1
+    scores = {name: f"{np.mean((margin > 0) == truth):.4f}" for name, margin in margins.items()}
+    return {"fold": fold, "examples": len(texts), **scores}
 
 
 def main(options: Options):
     """Prints and writes one row a run."""
     rows = [accuracies(run, options.data_dir) for run in options.runs]
-    with Path(__file__).with_name("results").joinpath("ngram_weight.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
-    for row in rows:
-        print(row)
+    write("ngram_weight", rows)
 
 
 if __name__ == "__main__":

@@ -65,7 +65,8 @@ def test_predict_takes_any_iterable_of_text_in_any_grouping(model, tmp_path):
     same(model.predict(np.array(TEXTS)), answers)
     same(model.predict([{"text": text} for text in TEXTS]), answers)
     same(model.predict([tmp_path / "text"]), answers[:1])
-    same(model.predict(TEXTS, batch_size=3), answers)
+    for batch_size in (2, 3):
+        same(model.predict(TEXTS, batch_size=batch_size), answers)
     same([model.predict([text])[0] for text in TEXTS], answers)
     assert model.predict([]) == []
     assert model.predict([b"\xff\xfe not UTF-8"])[0]["label"] in ("negative", "positive")

@@ -4,6 +4,7 @@ import csv
 import json
 from dataclasses import dataclass
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -79,9 +80,18 @@ def train(data, words):
 
 
 @pytest.fixture(scope="module")
-def reference(train, tmp_path_factory):
+def seeds():
+    """The seeds of the epochs of the reference, in order."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def reference(train, seeds, tmp_path_factory):
     """A run of three epochs that nothing disturbed: (task, run)."""
-    return train(tmp_path_factory.mktemp("reference"))
+    epoch = Batches.epoch
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Batches, "epoch", lambda self, seed=None: seeds.append(seed) or epoch(self, seed))
+        return train(tmp_path_factory.mktemp("reference"))
 
 
 def arrays(path):
@@ -174,6 +184,10 @@ def test_a_run_that_only_lacks_its_artefact_is_not_trained_again(reference, trai
     assert (continued.log, continued.best, continued.best_epoch) == (run.log, run.best, run.best_epoch)
     assert continued.seconds == pytest.approx(run.seconds)
     assert not differ(weights(again), weights(task))
+
+
+def test_each_epoch_has_an_order_of_its_own(reference, seeds):
+    assert len(set(seeds) - {None}) == len(reference[1].log)
 
 
 def test_which_run_is_continued(tmp_path):
@@ -283,13 +297,39 @@ def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, t
     assert not differ(weights(task), scored[run.best_epoch - 1][1])
 
 
-def test_an_adversarial_step_learns_something_else(reference, train, tmp_path, scores):
+def test_an_adversarial_run_learns_something_else(reference, train, tmp_path, scores):
     scores[0].extend([0.5] * 3)
     task, run = train(tmp_path, adversarial=2.0)
-    assert all(np.isfinite(row["loss"]) for row in run.log)
     assert run.log[-1]["loss"] < run.log[0]["loss"]
     assert differ(raw_weights(run), raw_weights(reference[1]))
     assert task.model.get_layer("perturbation").offset is None
+
+
+def test_an_adversarial_step_is_the_mean_of_a_plain_one_and_a_moved_one():
+    strength = 0.5
+    configs.prepare(Config())
+    model = zoo.create_model("text_classifier", vocabulary_size=9, num_classes=2, cell="rnn", units=4)
+    trainer, start = adversarial.Trainer(model, strength), model.get_weights()
+    trainer.compile(optimizer=keras.optimizers.SGD(1.0), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+    tokens, labels, point = tf.constant([[2, 3, 4], [5, 6, 0]]), tf.constant([0, 1]), model.get_layer("perturbation")
+
+    def gradient(of):
+        with tf.GradientTape() as tape:
+            loss = trainer.compute_loss(tokens, labels, trainer(tokens, training=True))
+        return tape.gradient(loss, of() if callable(of) else of), loss
+
+    plain, plain_loss = gradient(model.trainable_variables)
+    toward = gradient(lambda: point.seen)[0]
+    point.offset = strength * toward / tf.sqrt(tf.reduce_sum(toward**2, axis=(1, 2), keepdims=True))
+    moved, moved_loss = gradient(model.trainable_variables)
+    point.offset = None
+    assert moved_loss > plain_loss
+
+    logs = tf.function(trainer.train_step)((tokens, labels))
+    assert float(logs["loss"]) == pytest.approx(float(plain_loss), abs=1e-6)
+    for before, variable, one, other in zip(start, model.trainable_variables, plain, moved, strict=True):
+        step = (tf.convert_to_tensor(one) + tf.convert_to_tensor(other)) / 2
+        np.testing.assert_allclose(variable, before - step, atol=1e-5, err_msg=variable.path)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import os
 import sys
 from pathlib import Path
@@ -168,7 +169,7 @@ def _evaluate(options):
         print(json.dumps(scores, indent=1))
         return
     for name, score in scores.items():
-        was = model.card["scores"][name]["value"]
+        was = model.card["scores"].get(name, {}).get("value", math.nan)  # own data may have changed since
         interval = f"{score['low']:.4f} to {score['high']:.4f}, n {score['n']:,}"
         print(f"{name}: {score['value']:.4f} ({interval}); the card says {was:.4f}")
 

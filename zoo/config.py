@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import math
 import os
 import shlex
 import sys
@@ -53,10 +54,10 @@ class RunConfig:
             if value is not None and value < 1:
                 raise ZooError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
         for name in ("learning_rate", "clip_norm"):
-            if not getattr(self, name) > 0:
-                raise ZooError(f"--{name.replace('_', '-')} must be greater than 0, not {getattr(self, name)}.")
-        if self.adversarial < 0:
-            raise ZooError(f"--adversarial must be at least 0, not {self.adversarial}.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ZooError(f"--{name.replace('_', '-')} must be greater than 0 and finite, not {getattr(self, name)}.")
+        if not 0 <= self.adversarial < math.inf:
+            raise ZooError(f"--adversarial must be at least 0 and finite, not {self.adversarial}.")
         if not 0 <= self.average < 1:
             raise ZooError(f"--average must be at least 0 and less than 1, not {self.average}.")
         if not 0 <= self.seed < 2**31:

@@ -64,7 +64,7 @@ class Model:
                 else tf.stack([tf.convert_to_tensor(value) for value in values[start : start + batch_size]])
                 for name, values in columns.items()
             }
-            outputs = {name: value.numpy() for name, value in function(**batch).items()}
+            outputs = {name: value.numpy() for name, value in sorted(function(**batch).items())}
             rows = len(next(iter(outputs.values())))
             answers += [{name: _readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
         return answers
@@ -84,7 +84,10 @@ def _checked(value, spec, name, index):
     """A raw value as what the spec's dtype takes, or a `ZooError` that names the input."""
     if spec.dtype == tf.string:
         if isinstance(value, Path):
-            return value.read_bytes()
+            try:
+                return value.read_bytes()
+            except OSError as error:
+                raise ZooError(f"Input {index}, {name!r}: {value} cannot be read: {error.strerror}.") from error
         if isinstance(value, (str, bytes)):
             return value
         raise ZooError(f"Input {index}, {name!r}, must be a string or bytes, not {type(value).__name__}.")

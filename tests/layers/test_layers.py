@@ -257,7 +257,7 @@ def test_in_a_full_table_nearly_all_strangers_are_ignored():
 
 @pytest.mark.parametrize("buckets", (0, 100, 2**7, 2**24))
 def test_a_table_of_a_size_that_hashes_cannot_fill_is_refused(buckets):
-    with pytest.raises(ValueError, match=f"power of two from .* not {buckets}$"):
+    with pytest.raises(zoo.ZooError, match=f"power of two from .* not {buckets}$"):
         layers.NGramLinear(2, buckets)
 
 

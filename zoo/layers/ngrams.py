@@ -4,6 +4,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo.errors import ZooError
+
 # Chosen on folds of IMDB's training split, where neighbouring values differ by less than the noise.
 LEAST_TEXTS = 2  # an n-gram of a single text says nothing of others
 SMOOTHING = 2.0  # texts added to either side of a ratio
@@ -49,7 +51,7 @@ class NGramLinear(keras.layers.Layer):
     def __init__(self, classes: int, buckets: int, **kwargs):
         super().__init__(**kwargs)
         if buckets & (buckets - 1) or not 2**8 <= buckets <= 2**23:
-            raise ValueError(f"buckets must be a power of two from 2**8 to 2**23 (hashes have 31 bits), not {buckets}")
+            raise ZooError(f"ngram buckets must be a power of two from 2**8 to 2**23 (hashes have 31 bits), not {buckets}")
         self.classes, self.buckets = classes, buckets
 
     def build(self, shape):

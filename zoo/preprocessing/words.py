@@ -18,12 +18,14 @@ def split_words(text):
         text: string [N], UTF-8. Bytes that are not UTF-8 count as unknown characters.
 
     Returns:
-        Ragged string [N, None]. A word is a run of letters, digits and apostrophes; any other visible character is a
-        word of its own.
+        Ragged string [N, None]. A word is a run of letters with their marks, digits and apostrophes; any other visible
+        character is a word of its own. Unicode is not normalised (there is no stock op for it): a letter with a separate
+        accent is another word than the one with the accent built in.
     """
     text = tf.strings.lower(text, encoding="utf-8")  # first: it also replaces bytes that are not UTF-8
-    text = tf.strings.regex_replace(text, r"<[^<>]{1,100}>", " ")
-    return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{N}'\s])", r" \1 "))
+    text = tf.strings.regex_replace(text, r"</?[a-z!][^<>]{0,100}>|\p{Z}", " ")  # \s knows ASCII only
+    text = tf.strings.regex_replace(text, "[\u2019\u02bc]", "'")  # curly apostrophes
+    return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{M}\p{N}'\s])", r" \1 "))
 
 
 class Words:

@@ -60,7 +60,9 @@ def fit(task, data, config) -> Run:
         task.adapt(data.train, seed=config.seed)
     steps = min(train.steps * config.epochs, config.max_steps or 2**31)
     trainer = adversarial.Trainer(task.model, config.adversarial)
-    trainer.compile(optimizer=_optimizer(config, steps), loss=task.losses(), metrics=task.metrics())
+    # no XLA: it would compile each shape anew, and cuDNN's kernels are no ops of its
+    optimizer = _optimizer(config, steps)
+    trainer.compile(optimizer=optimizer, loss=task.losses(), metrics=task.metrics(), jit_compile=False)
     trainer.optimizer.build(task.model.trainable_variables)
     variables = [*task.model.variables, *trainer.optimizer.variables]
 
