@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+import zoo
 from zoo import layers
 from zoo.preprocessing import NGrams, split_words
 

@@ -71,7 +71,7 @@ def require_right_padding(mask, lengths):
 
 
 def _on_cpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, zero_output, kernel=None):
-    """Outputs and last states by a kernel that runs all steps of every row, time first.
+    """Outputs and last states by a kernel that runs all steps of every row.
 
     What such a kernel computes at padded steps is never read: the steps are picked by index on the way in (which also
     reverses) and on the way out (which also pads), one pass over the data each.
@@ -81,18 +81,17 @@ def _on_cpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, 
     step = tf.range(steps)[None, :]
     if masked and go_backwards:
         # a row of length 2 in 3 steps is read as [2nd, 1st, -]
-        sequences = _pick(sequences, tf.transpose(tf.maximum(last_step - step, 0)), tf.range(rows)[None, :], batch_first=True)
+        sequences = _pick(sequences, tf.range(rows)[None, :], tf.transpose(tf.maximum(last_step - step, 0)))
     else:
         sequences = tf.transpose(tf.reverse(sequences, [1]) if go_backwards else sequences, [1, 0, 2])
     every = (kernel or _fastest)(cell, sequences, states, weights)
     if not masked:
-        return tf.transpose(every[0], [1, 0, 2]), tuple(state[-1] for state in every)
-    at = tf.maximum(lengths - 1, 0)
-    last = [_pick(state, at, tf.range(rows)) for state in every]
+        return every[0], tuple(state[:, -1] for state in every)
+    last = [_pick(state, tf.range(rows), tf.maximum(lengths - 1, 0)) for state in every]
     last = [tf.where(last_step >= 0, after, before) for after, before in zip(last, states, strict=True)]
     if go_backwards:  # and written as [-, 2nd, 1st]
         step = step - (steps - lengths[:, None])
-    outputs = _pick(every[0], tf.minimum(tf.maximum(step, 0), tf.maximum(last_step, 0)), tf.range(rows)[:, None])
+    outputs = _pick(every[0], tf.range(rows)[:, None], tf.minimum(tf.maximum(step, 0), tf.maximum(last_step, 0)))
     blank = (step < 0) if go_backwards else (step > last_step) if zero_output else (last_step < 0)
     return tf.where(blank[..., None], tf.zeros([], outputs.dtype), outputs), tuple(last)
 
@@ -113,21 +112,16 @@ def _on_gpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, 
     return outputs, tuple(tf.where(filled, after, before) for after, before in zip(last, states, strict=True))
 
 
-def _pick(sequence, steps, rows, *, batch_first=False):
-    """Vectors of a [T, N, F] sequence (or [N, T, F]) at pairs of step and row, given as integer tensors that broadcast."""
-    pair = [steps + tf.zeros_like(rows), rows + tf.zeros_like(steps)]
-    return tf.gather_nd(sequence, tf.stack(pair[::-1] if batch_first else pair, axis=-1))
+def _pick(sequences, rows, steps):
+    """Vectors of [N, T, F] sequences at pairs of row and step, given as integer tensors that broadcast."""
+    return tf.gather_nd(sequences, tf.stack([rows + tf.zeros_like(steps), steps + tf.zeros_like(rows)], axis=-1))
 
 
 def _fastest(cell, sequences, states, weights):
-    """The fastest kernel of a CPU for inference, by the number of rows when it runs."""
-    if cell != "lstm" or sequences.dtype not in (tf.float16, tf.float32):
-        return loop.run(cell, sequences, states, weights)
-    return tf.cond(
-        tf.shape(sequences)[1] <= block.LARGEST_BATCH,
-        lambda: block.run(sequences, states, weights),
-        lambda: loop.run(cell, sequences, states, weights),
-    )
+    """The fastest kernel of a CPU for inference."""
+    if cell == "lstm" and sequences.dtype in (tf.float16, tf.float32):
+        return block.run(sequences, states, weights)
+    return loop.run(cell, sequences, states, weights)
 
 
 def _branch_on_device(cpu, gpu, sequences, states, lengths, weights):

@@ -44,7 +44,7 @@ def run(cell, sequences, states, weights):
         weights: kernel [F, G*U], recurrent kernel [U, G*U] and bias ([G*U]; for a GRU [2, G*U]) in Keras's layout.
 
     Returns:
-        A tuple of float [T, N, U], one a state, the hidden state first.
+        A tuple of float [N, T, U], one a state, the hidden state first.
     """
     kernel, recurrent_kernel, bias = weights
     input_bias, recurrent_bias = tf.unstack(bias) if cell == "gru" else (bias, None)
@@ -61,4 +61,4 @@ def run(cell, sequences, states, weights):
     _, arrays, _ = tf.while_loop(
         lambda step, *_: step < steps, body, (0, arrays, list(states)), maximum_iterations=steps, parallel_iterations=32
     )
-    return tuple(array.stack() for array in arrays)
+    return tuple(tf.transpose(array.stack(), [1, 0, 2]) for array in arrays)
