@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -85,3 +86,16 @@ def tiny_artefact(imdb, tiny_flags, tmp_path_factory) -> Path:
     from zoo import config
 
     return config.run(imdb.main, [*tiny_flags, "--runs", str(tmp_path_factory.mktemp("runs"))]).directory
+
+
+@pytest.fixture(scope="module")
+def model(tiny_artefact):
+    import zoo
+
+    return zoo.load(tiny_artefact)
+
+
+@pytest.fixture
+def copy(tiny_artefact, tmp_path):
+    """A copy of the artefact to do harm to."""
+    return shutil.copytree(tiny_artefact, tmp_path / "copy")

@@ -17,7 +17,7 @@ _HOME = {
     "RunConfig": "zoo.config",
     "fit": "zoo.training",
     "export": "zoo.exporting",
-    "publish": "zoo.exporting",
+    "publish": "zoo.publishing",
     "run": "zoo.config",
     # what is used
     "load": "zoo.loading",

@@ -175,6 +175,6 @@ def _evaluate(options):
 
 
 def _publish(options):
-    from zoo.exporting import publish
+    from zoo.publishing import publish
 
     publish(options.run, options.to)

@@ -69,8 +69,11 @@ class NGramLinear(keras.layers.Layer):
         flat = tf.reshape(hashes, [tf.shape(hashes)[0], -1])
         bucket, fingerprint = self._place(flat)
         known = (tf.gather(self.owners, bucket) == tf.cast(fingerprint, tf.uint8)) & (flat > 0)
-        weights = tf.gather(tf.convert_to_tensor(self.ratios), bucket) * tf.gather(tf.convert_to_tensor(self.factors), bucket)
-        total = tf.reduce_sum(tf.where(known[..., None], tf.cast(weights, tf.float32), 0.0), axis=1)
+        # widened before the product: an export stores the tables in float16
+        ratios, factors = (
+            tf.cast(tf.gather(tf.convert_to_tensor(table), bucket), tf.float32) for table in (self.ratios, self.factors)
+        )
+        total = tf.reduce_sum(tf.where(known[..., None], ratios * factors, 0.0), axis=1)
         found = tf.maximum(tf.reduce_sum(tf.cast(known, tf.float32), axis=1, keepdims=True), 1.0)
         scores = SCALE * total / tf.sqrt(found) + tf.cast(tf.convert_to_tensor(self.bias), tf.float32)
         return tf.concat([-scores / 2, scores / 2], axis=1) if self.classes == 2 else scores
