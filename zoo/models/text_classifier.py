@@ -15,7 +15,7 @@ CELLS = {"rnn": zoo_layers.SimpleRNN, "gru": zoo_layers.GRU, "lstm": zoo_layers.
 EXAMPLES = (
     "A wonderful film.",
     "I left after half an hour.",
-    "The plot is dull, but the actors save it: I would see it again.",
+    "Slow at first, but the second half is gripping and the cast is superb.",
 )
 
 BIGRAM_ROWS = 65_521  # the largest prime below 2**16
@@ -61,7 +61,7 @@ def text_classifier(
         word_dropout: share of the words taken for unknown in training; the n-gram path sees them all.
         ngram_order: the longest n-gram of a linear path beside the stack; 0 for none.
         ngram_buckets: size of that path's table.
-        ngram_weight: weight of its logits in the sum.
+        ngram_weight: weight of its logits in the mean of both, that of the stack being 1.
 
     Returns:
         A `keras.Model`: `tokens` int32 [N, T], right-padded with 0 (and `ngrams` int32 [N, T, order], see
@@ -110,8 +110,13 @@ def text_classifier(
         return keras.Model(tokens, logits, name="text_classifier")
     ngrams = keras.Input((None, ngram_order), dtype="int32", name="ngrams")
     linear = zoo_layers.NGramLinear(num_classes, ngram_buckets, dtype="float32", name="ngram_linear")(ngrams)
-    weighted = keras.layers.Rescaling(ngram_weight, dtype="float32", name="ngram_weight")(linear)
-    both = keras.layers.Add(dtype="float32", name="logits")([logits, weighted])
+    # a mean, not a sum: two paths that agree are not twice as sure
+    share = ngram_weight / (1 + ngram_weight)
+    halves = [
+        keras.layers.Rescaling(scale, dtype="float32", name=f"{part}_weight")(part_logits)
+        for part, scale, part_logits in (("recurrent", 1 - share, logits), ("ngrams", share, linear))
+    ]
+    both = keras.layers.Add(dtype="float32", name="logits")(halves)
     outputs = {"logits": both, "recurrent": logits, "ngrams": linear}
     return keras.Model({"tokens": tokens, "ngrams": ngrams}, outputs, name="text_classifier")
 
@@ -171,12 +176,12 @@ class TextClassifier(Task):
         return tf.reduce_sum(tf.cast(tokens != 0, tf.int32), axis=-1)
 
     def losses(self):
-        """Each part learns on its own, so that neither leans on the other; the sum is not trained."""
+        """Each part learns on its own, so that neither leans on the other; their mean is not trained."""
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
         return {"recurrent": loss, "ngrams": loss, "logits": None} if self.ngrams else loss
 
     def metrics(self):
-        """Accuracy, of the sum and of each part."""
+        """Accuracy, of the mean and of each part."""
         if not self.ngrams:
             return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
         return {part: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for part in ("logits", "recurrent", "ngrams")}
