@@ -59,10 +59,11 @@ def save_arrays(path: Path, variables, progress: dict) -> None:
 def load_arrays(path: Path, variables) -> dict:
     """Assigns what `save_arrays` wrote and returns the JSON value."""
     with np.load(path) as stored:
-        if len(stored.files) != len(variables) + 1:
-            raise ZooError(f"{path} holds another model's variables; start anew with --fresh.")
-        for index, variable in enumerate(variables):
-            variable.assign(stored[f"v{index}"])
+        values = [stored[f"v{index}"] for index in range(len(stored.files) - 1)]
+        if [value.shape for value in values] != [tuple(variable.shape) for variable in variables]:
+            raise ZooError(f"{path} was written by another version of this model; start anew with --fresh.")
+        for variable, value in zip(variables, values, strict=True):
+            variable.assign(value)
         return json.loads(str(stored["progress"]))
 
 
