@@ -213,7 +213,7 @@ def test_which_run_is_continued(tmp_path):
 
 def test_a_state_of_another_model_is_refused(tmp_path):
     state.save_arrays(tmp_path / "newest.npz", [np.zeros(3)], {})
-    with pytest.raises(zoo.ZooError, match="another model's variables; start anew with --fresh"):
+    with pytest.raises(zoo.ZooError, match="another version of this model; start anew with --fresh"):
         state.load_arrays(tmp_path / "newest.npz", [tf.Variable(np.zeros(3)), tf.Variable(0.0)])
 
 
