@@ -143,7 +143,7 @@ def render(card: dict) -> str:
         "import zoo",
         "",
         f'model = zoo.load("{card["name"]}")',
-        f"model.predict([{card['examples'][0]['input']!r}])",
+        f"model.predict([{json.dumps(card['examples'][0]['input'], ensure_ascii=False)}])",
         f"# {card['examples'][0]['output']}",
         "```",
         "",
