@@ -1,7 +1,7 @@
 """Which weight of the n-gram path is best on validation: the table behind the default of `--ngram-weight`.
 
-    python recipes/imdb_sentiment.py --data-dir DIR                        # validation fold 0
-    python recipes/imdb_sentiment.py --data-dir DIR --validation-fold 1
+    python recipes/imdb_sentiment.py --data-dir DIR
+    python recipes/imdb_sentiment.py --data-dir DIR --cell gru
     python benchmarks/ngram_weight.py RUN RUN --data-dir DIR               # the two runs; a minute
 
 Every run is scored on the fold it did not train on, through its artefact's signature `parts`; test plays no role.
@@ -25,7 +25,7 @@ WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
 class Options:
     """Which runs, on which data."""
 
-    # Directories of finished runs, of different folds.
+    # Directories of finished runs, of any fold or cell.
     runs: tyro.conf.Positional[tuple[Path, ...]]
     # Directory of prepared data, with tfds/ below it.
     data_dir: Path | None = None
@@ -40,7 +40,8 @@ class Fold(zoo.RunConfig):
 
 def accuracies(run: Path, data_dir) -> dict:
     """Accuracy of a run on its own validation fold, by weight."""
-    fold = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]["validation_fold"]
+    config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
+    fold = config["validation_fold"]
     reviews = zoo.data.imdb_reviews(Fold(data="real", data_dir=data_dir, validation_fold=fold))
     texts, labels = zip(*[(text, int(label)) for text, label in reviews.validation.as_numpy_iterator()], strict=True)
     answers = zoo.load(run / "artefact").predict(texts, signature="parts", batch_size=64)
@@ -52,7 +53,7 @@ def accuracies(run: Path, data_dir) -> dict:
     margins |= {f"weight {weight}": recurrent + weight * ngrams for weight in WEIGHTS}
     truth = np.array(labels) == 1
     scores = {name: f"{np.mean((margin > 0) == truth):.4f}" for name, margin in margins.items()}
-    return {"fold": fold, "examples": len(texts), **scores}
+    return {"cell": config["cell"], "fold": fold, "examples": len(texts), **scores}
 
 
 def main(options: Options):
