@@ -1,0 +1,302 @@
+"""Texts to sub-words, sub-words to ids, and back."""
+
+import collections
+import heapq
+import itertools
+import shutil
+import tempfile
+import unicodedata
+import weakref
+from pathlib import Path
+
+import tensorflow as tf
+
+from zoo.errors import ZooError
+
+MARK = "\u2581"  # stands for the space before a word, as in SentencePiece
+REPLACEMENT = "\ufffd"
+LONGEST = 16  # characters of a learnt piece, as in SentencePiece: encoding tries every length
+
+# What looks the same is written in one way.
+ALIKE = (
+    ("[\u00ad\u200b\u2060\ufeff]", ""),  # soft hyphen, zero-width spaces, byte order mark: nothing to be seen
+    (r"[\p{Z}\p{Cc}]+", " "),
+    (MARK, "_"),
+    ("[\u2018-\u201b\u02bc]", "'"),
+    ("[\u201c-\u201f]", '"'),
+    ("[\u2010-\u2012\u2212\ufe63\uff0d]", "-"),  # hyphens and the minus sign; dashes remain
+    ("\u2026", "..."),
+)
+
+# A word with its apostrophes, or one other character, each with the space before it; a digit, or its space, is on its own.
+PRE_TOKEN = rf"{MARK}?[\p{{L}}\p{{M}}]+(?:'[\p{{L}}\p{{M}}]+)*|{MARK}?[^\p{{L}}\p{{M}}\p{{N}}{MARK}]|."
+
+FIRST_LETTER, FIRST_ACCENT, ACCENTS = 0x40, 0x300, 0x29  # A to z, and the combining marks of Latin Extended-A
+
+
+def normalise(text, *, lower: bool = False):
+    """Writes in one way what differs in encoding, spacing, quotes and hyphens only.
+
+    Accented letters become one character each where Latin-1 or Latin Extended-A has it (Spanish, French, German, Polish
+    ...). TensorFlow has no op for more of Unicode's NFC: compositions beyond these, and compatibility forms such as
+    ligatures and full-width letters, stay as they are.
+
+    Args:
+        text: string [N], UTF-8. Bytes that are not UTF-8 become U+FFFD.
+        lower: whether to write it in lower case.
+
+    Returns:
+        String [N] in UTF-8, with single spaces between words, without control characters and without U+2581.
+    """
+    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
+    if lower:
+        text = tf.strings.lower(text, encoding="utf-8")
+    for pattern, rewrite in ALIKE:
+        text = tf.strings.regex_replace(text, pattern, rewrite)
+    text = tf.strings.strip(text)
+    accents = f"[\\x{{{FIRST_ACCENT:x}}}-\\x{{{FIRST_ACCENT + ACCENTS - 1:x}}}]"
+    separate = tf.reduce_any(tf.strings.regex_full_match(text, f".*{accents}.*"))
+    return tf.cond(separate, lambda: _compose(text), lambda: tf.identity(text))
+
+
+def _compose(text):
+    """String [N] → string [N], in which a letter and the combining mark after it are one character."""
+    table = [[0] * ACCENTS for _ in range(0x40)]
+    for code in range(0xC0, 0x180):
+        parts = unicodedata.normalize("NFD", chr(code))
+        if len(parts) == 2:
+            table[ord(parts[0]) - FIRST_LETTER][ord(parts[1]) - FIRST_ACCENT] = code
+    characters = tf.strings.unicode_decode(text, "UTF-8")
+    codes, rows = characters.flat_values, characters.value_rowids()
+    letter, accent = codes[:-1] - FIRST_LETTER, codes[1:] - FIRST_ACCENT
+    pair = (rows[:-1] == rows[1:]) & (letter >= 0) & (letter < 0x40) & (accent >= 0) & (accent < ACCENTS)
+    cell = tf.where(pair, letter * ACCENTS + accent, 0)  # cell 0 is "@" with a grave: nothing
+    composed = tf.gather(tf.reshape(tf.constant(table), [-1]), cell)
+    codes = tf.where(tf.pad(composed, [[0, 1]]) > 0, tf.pad(composed, [[0, 1]]), codes)
+    kept = characters.with_flat_values(tf.pad(composed, [[1, 0]]) == 0)
+    return tf.strings.unicode_encode(tf.ragged.boolean_mask(characters.with_flat_values(codes), kept), "UTF-8")
+
+
+def _mark_spaces(text):
+    """Normalised string [N] → string [N] with U+2581 before every word; an empty text stays empty."""
+    return tf.strings.regex_replace(tf.strings.regex_replace(text, "^.", r" \0"), " ", MARK)
+
+
+def _pre_tokens(marked):
+    """String [N], spaces marked → ragged string [N, None]: what no piece reaches across."""
+    return tf.strings.split(tf.strings.regex_replace(marked, PRE_TOKEN, r"\0 "))
+
+
+class SubWords:
+    """A vocabulary of sub-words: texts in, ids out, and back, in TensorFlow ops only.
+
+    Ids 0 to 3 are padding, unknown character, start and end; the pieces follow. A piece is a word or a part of one, and
+    starts with "▁" (U+2581) if a space stood before it, so that decoding gives back the text. Punctuation marks and digits
+    are pieces of their own. A text is cut from the left, each time at the longest piece that fits.
+
+    Args:
+        vocabulary: the pieces, without the reserved entries.
+        limit: how many ids a text has at most; the rest is cut off, so that one long text cannot exhaust the memory.
+        file: name of the vocabulary's file among the assets of a SavedModel.
+        lower: whether texts are read in lower case.
+
+    Raises:
+        ZooError: if the limit is less than 1 or the vocabulary is empty.
+
+    Source: longest match as in WordPiece (Schuster & Nakajima 2012; Wu et al. 2016); spaces as in SentencePiece (Kudo &
+    Richardson 2018).
+    """
+
+    PADDING, UNKNOWN, START, END = range(4)
+    RESERVED = 4
+
+    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt", lower: bool = False):
+        if limit < 1:
+            raise ZooError(f"A text must keep at least 1 piece, not limit={limit}.")
+        self.vocabulary = list(vocabulary)
+        if not self.vocabulary:
+            raise ZooError("The vocabulary is empty: there must be at least one piece, or a text to learn pieces from.")
+        self.limit, self.file, self.lower = limit, file, lower
+        self._longest = max(map(len, self.vocabulary))
+        # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
+        directory = tempfile.mkdtemp(prefix="zoo-")
+        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
+        path = Path(directory, file)
+        path.write_text("".join(f"{piece}\n" for piece in self.vocabulary), encoding="utf-8", newline="\n")
+        piece = (tf.string, tf.lookup.TextFileIndex.WHOLE_LINE)
+        line = (tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER)
+        self._lines = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(str(path), *piece, *line), default_value=-1)
+        self._pieces = tf.lookup.StaticHashTable(
+            tf.lookup.TextFileInitializer(str(path), *line, *piece), default_value=REPLACEMENT
+        )
+
+    @property
+    def size(self) -> int:
+        """Number of ids, the four reserved ones included."""
+        return len(self.vocabulary) + self.RESERVED
+
+    def config(self) -> dict:
+        """All that rebuilds it but the pieces, as JSON."""
+        return {"limit": self.limit, "file": self.file, "lower": self.lower}
+
+    @property
+    def resources(self) -> tuple:
+        """The lookup tables, which a SavedModel has to hold."""
+        return self._lines, self._pieces
+
+    @classmethod
+    def fit(cls, texts, *, size: int, limit: int, file: str = "vocabulary.txt", lower: bool = False):
+        """Learns the pieces of a data set by byte-pair encoding.
+
+        The vocabulary holds the characters (the most frequent first; one that occurs once only if it is ASCII), then the
+        merged pairs in the order in which they were learnt. Since encoding takes the longest piece in place of repeating
+        the merges, a word may be cut otherwise than it was while learning.
+
+        Args:
+            texts: `tf.data.Dataset` of string scalars, unbatched: the training split.
+            size: number of ids at most, the four reserved ones included.
+            limit: see the class.
+            file: see the class.
+            lower: see the class.
+
+        Raises:
+            ZooError: if the characters alone need more than `size` ids, or there is no text.
+
+        Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
+        """
+        counts = collections.Counter()
+        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower))).flat_values):
+            counts.update(tokens.numpy().tolist())
+        counts = {token.decode(): count for token, count in counts.items()}
+        characters = collections.Counter()
+        for token, count in counts.items():
+            for character in token:
+                characters[character] += count
+        # ties by the character itself, so that the order does not depend on that of the texts
+        ranked = sorted(characters.items(), key=lambda item: (-item[1], item[0]))
+        alphabet = [character for character, count in ranked if count > 1 or character.isascii() or character == MARK]
+        room = size - cls.RESERVED - len(alphabet)
+        if room < 0:
+            least = cls.RESERVED + len(alphabet)
+            raise ZooError(f"size={size} is too small: the characters of these texts need {least} ids, pieces some thousands.")
+        return cls(alphabet + _merged_pairs(counts, room), limit=limit, file=file, lower=lower)
+
+    def __call__(self, text):
+        """Turns texts, string [N], into ids, int32 [N, T], 0 where a text has ended; T ≥ 1, at most `limit`."""
+        # No id reaches further than the longest piece; one character more tells if an apostrophe is inside a word.
+        reach = min(self.limit * self._longest + 1, tf.int32.max)
+        # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
+        with tf.device("/device:CPU:0"):
+            text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
+            tokens = _pre_tokens(_mark_spaces(text))[:, : self.limit]
+            ids, lengths = self._longest_matches(tokens.flat_values)
+            ends = tf.concat([[0], tf.cumsum(lengths)], axis=0)
+            ids = tf.RaggedTensor.from_row_splits(ids, tf.gather(ends, tokens.row_splits), validate=False)
+            ids = ids[:, : self.limit].to_tensor()
+            return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
+
+    def _longest_matches(self, tokens):
+        """Cuts pre-tokens, string [M], into pieces: all ids in order, int32 [K], and how many each has, int64 [M]."""
+        lines = self._lines.lookup(tokens)
+        whole, rest = tf.where(lines >= 0)[:, 0], tf.where(lines < 0)[:, 0]
+        # Most are one piece. From the others, all at once, a piece is cut in each step, until all are used up.
+        state = (
+            tf.constant(0, tf.int64),
+            rest,
+            tf.gather(tokens, rest),
+            tf.gather(lines, whole) + self.RESERVED,
+            whole,
+            tf.zeros_like(whole),
+        )
+
+        def cut(step, owners, texts, ids, ids_owners, ids_steps):
+            lengths = tf.strings.length(texts, unit="UTF8_CHAR")
+            tried = tf.range(1, tf.minimum(tf.reduce_max(lengths), self._longest) + 1)[tf.newaxis]
+            prefixes = tf.strings.substr(texts[:, tf.newaxis], tf.zeros_like(tried), tried, unit="UTF8_CHAR")
+            lines = self._lines.lookup(prefixes)
+            found = tf.maximum(tf.reduce_max(tf.where(lines >= 0, tried, 0), axis=1), 1)  # an unknown character is cut too
+            new = tf.gather(lines, found - 1, batch_dims=1)
+            new = tf.where(new >= 0, new + self.RESERVED, self.UNKNOWN)
+            go_on = tf.where(found < lengths)[:, 0]
+            begin = tf.gather(found, go_on)
+            return (
+                step + 1,
+                tf.gather(owners, go_on),
+                tf.strings.substr(tf.gather(texts, go_on), begin, tf.fill(tf.shape(begin), tf.int32.max), unit="UTF8_CHAR"),
+                tf.concat([ids, new], axis=0),
+                tf.concat([ids_owners, owners], axis=0),
+                tf.concat([ids_steps, tf.fill(tf.shape(owners, tf.int64), step)], axis=0),
+            )
+
+        def unfinished(step, owners, *_):
+            return (tf.size(owners) > 0) & (step < self.limit)
+
+        shapes = (tf.TensorShape([]),) + (tf.TensorShape([None]),) * 5
+        _, _, _, ids, owners, steps = tf.while_loop(unfinished, cut, state, shape_invariants=shapes)
+        lengths = tf.math.unsorted_segment_sum(tf.ones_like(owners), owners, tf.size(tokens))
+        places = tf.gather(tf.cumsum(lengths, exclusive=True), owners) + steps
+        ordered = tf.scatter_nd(places[:, tf.newaxis], tf.cast(ids, tf.int32), tf.shape(ids, tf.int64))
+        return ordered, lengths
+
+    def pieces(self, ids):
+        """Ids, int [N, T] → pieces, string [N, T]: "" for padding, start and end, U+FFFD for an unknown character."""
+        ids = tf.cast(ids, tf.int64)
+        silent = (ids == self.PADDING) | (ids == self.START) | (ids == self.END)
+        return tf.where(silent, "", self._pieces.lookup(ids - self.RESERVED))
+
+    def decode(self, ids):
+        """Ids, int [N, T] → texts, string [N], each up to its first end."""
+        ended = tf.cumsum(tf.cast(tf.equal(ids, self.END), tf.int32), axis=-1) > 0
+        text = tf.strings.reduce_join(tf.where(ended, "", self.pieces(ids)), axis=-1)
+        return tf.strings.strip(tf.strings.regex_replace(text, MARK, " "))
+
+
+def _merged_pairs(counts: dict[str, int], number: int) -> list[str]:
+    """Joins the most frequent pair of neighbours to a piece, again and again; the pieces in the order they were made.
+
+    Args:
+        counts: pre-token → how often it occurs.
+        number: how many pieces at most; there are fewer where no pair is left that occurs twice.
+    """
+    words = [list(token) for token in counts]
+    weights = list(counts.values())
+    pair_counts, places = collections.Counter(), collections.defaultdict(set)
+    for word, symbols in enumerate(words):
+        for pair in itertools.pairwise(symbols):
+            pair_counts[pair] += weights[word]
+            places[pair].add(word)
+    heap = [(-count, pair) for pair, count in pair_counts.items()]  # ties by the pair itself
+    heapq.heapify(heap)
+    pieces = {}  # the same piece may come of two pairs, "a" + "bc" and "ab" + "c"
+    while heap and len(pieces) < number:
+        count, pair = heapq.heappop(heap)
+        joined = "".join(pair)
+        if -count != pair_counts[pair] or len(joined) > LONGEST:  # an entry from before the count changed
+            continue
+        if -count < 2:
+            break
+        pieces[joined] = None
+        changes = collections.Counter()
+        for word in places.pop(pair):
+            old, weight = words[word], weights[word]
+            new = words[word] = _join(old, pair, joined)
+            for neighbours in itertools.pairwise(old):
+                changes[neighbours] -= weight
+            for neighbours in itertools.pairwise(new):
+                changes[neighbours] += weight
+                places[neighbours].add(word)
+        for neighbours, change in changes.items():
+            if change:
+                pair_counts[neighbours] += change
+                heapq.heappush(heap, (-pair_counts[neighbours], neighbours))
+    return list(pieces)
+
+
+def _join(symbols, pair, joined):
+    """A copy of a list of symbols with every such pair of neighbours in one."""
+    result, position = [], 0
+    while position < len(symbols):
+        match = symbols[position : position + 2] == list(pair)
+        result.append(joined if match else symbols[position])
+        position += 2 if match else 1
+    return result
