@@ -43,7 +43,7 @@ def stable_bucket(text: str, buckets: int = 100) -> int:
     return int.from_bytes(hashlib.blake2b(normalised.encode(), digest_size=8).digest()) % buckets
 
 
-def load_tfds(name: str, config, *, splits: dict[str, str], probe: str):
+def load_tfds(name: str, config, *, splits: dict[str, str], probe: str, encoded: tuple[str, ...] = ()):
     """Reads splits of a tfds data set that is prepared or can be downloaded.
 
     Args:
@@ -51,6 +51,7 @@ def load_tfds(name: str, config, *, splits: dict[str, str], probe: str):
         config: a `RunConfig`; its `data` and `data_dir` decide.
         splits: our name → tfds's.
         probe: an address of the download, asked first: tfds itself retries for minutes without a network.
+        encoded: features to leave as the files they are stored as.
 
     Returns:
         Our name → dict of numpy arrays, or None where the sample is to be used.
@@ -60,24 +61,79 @@ def load_tfds(name: str, config, *, splits: dict[str, str], probe: str):
     """
     if config.data == "sample":
         return None
-    directory = _directory(config)
+    # tfds looks in the given directory or its tfds/, else in a place of its own.
+    directory = given_directory(config)
+    if directory and (directory / "tfds").is_dir():
+        directory /= "tfds"
     import tensorflow_datasets as tfds
 
+    decoders = {feature: tfds.decode.SkipDecoding() for feature in encoded} or None
+
     def read(download):
-        sets = tfds.load(name, split=list(splits.values()), data_dir=directory, download=download, batch_size=-1)
+        options = {"data_dir": directory, "download": download, "batch_size": -1, "decoders": decoders}
+        sets = tfds.load(name, split=list(splits.values()), **options)
         return dict(zip(splits, (tfds.as_numpy(part) for part in sets), strict=True))
 
     try:
         return read(download=False)
     except Exception as error:  # tfds raises many types for "not prepared"
         missing = str(error).splitlines()[0]
-    where = directory or "tfds's own directory"
+    return _download(name, directory or "tfds's own directory", missing, config, probe, lambda: read(download=True))
+
+
+def raw_directory(name: str, config, *, files: tuple[str, ...], archive: str) -> Path | None:
+    """Finds files that no tfds builder covers: in a prepared directory, else in a downloaded archive.
+
+    Args:
+        name: of their directory below raw/; a given directory may also hold them itself.
+        config: a `RunConfig`; its `data` and `data_dir` decide.
+        files: their names; a directory that lacks one is passed over.
+        archive: address of a zip or tar archive that has them at its top or in a directory of that name.
+
+    Returns:
+        The directory that holds the files, or None where the sample is to be used.
+
+    Raises:
+        ZooError: with `--data real` where there is neither, or with a `--data-dir` that lacks the files.
+    """
+    if config.data == "sample":
+        return None
+    given = given_directory(config)
+    keras_home = Path(os.environ.get("KERAS_HOME", "~/.keras")).expanduser()
+    downloads = keras_home / "datasets"
+
+    def find(*places):
+        return next((place for place in places if all((place / file).is_file() for file in files)), None)
+
+    def fetch():
+        import keras
+
+        unpacked = Path(keras.utils.get_file(name, origin=archive, extract=True, cache_dir=keras_home))
+        if not (found := find(unpacked, unpacked / name)):
+            raise ZooError(f"{unpacked}, from {archive}, lacks {' or '.join(files)}")
+        return found
+
+    places = [given / "raw" / name, given / name, given] if given else []
+    if config.data_dir is None:
+        places += [downloads / name, downloads / name / name]
+    missing = f"no directory raw/{name} with {', '.join(files)}"
+    return find(*places) or _download(name, given or downloads, missing, config, archive, fetch)
+
+
+def announce_sample(name: str, description: str) -> None:
+    """Says loudly that what follows is not the real data."""
+    rule = "*" * 100
+    print(f"{rule}\nTraining on the built-in SAMPLE, not on {name}. {description}\n{rule}", flush=True)
+
+
+def _download(name: str, where, missing: str, config, probe: str, fetch):
+    """What `fetch()` downloads, or None where that is impossible and the sample will do; see `load_tfds`."""
     if config.data == "auto" and config.data_dir is not None:
         raise ZooError(f"{name} is not prepared in {where} ({missing}). Give the right --data-dir, or leave it out.")
     if _reachable(probe):
         print(f"{name} is not prepared in {where}; downloading it.", flush=True)
         try:
-            return read(download=True)
+            return fetch()
         except Exception as error:
             missing = f"the download failed: {str(error).splitlines()[0]}"
     else:
@@ -88,21 +144,15 @@ def load_tfds(name: str, config, *, splits: dict[str, str], probe: str):
     return None
 
 
-def announce_sample(name: str, description: str) -> None:
-    """Says loudly that what follows is not the real data."""
-    rule = "*" * 100
-    print(f"{rule}\nTraining on the built-in SAMPLE, not on {name}. {description}\n{rule}", flush=True)
-
-
-def _directory(config) -> Path | None:
-    """Where tfds is to look: the given directory or its tfds/, else None for tfds's own default."""
+def given_directory(config) -> Path | None:
+    """The directory of prepared data that `--data-dir` or TFDS_DATA_DIR names."""
     given = config.data_dir or os.environ.get("TFDS_DATA_DIR")
     if not given:
         return None
     given = Path(given)
     if not given.is_dir() or not os.access(given, os.R_OK | os.X_OK):
         raise ZooError(f"--data-dir {given} is not a readable directory; it should hold tfds/ (prepared by tfds) or raw/.")
-    return given / "tfds" if (given / "tfds").is_dir() else given
+    return given
 
 
 def _reachable(address: str) -> bool:
