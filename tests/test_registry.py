@@ -27,8 +27,19 @@ TINY = {
         {"cell": "rnn", "bigram_dim": 3},
         {"cell": "rnn", "window": 3, "attention": True, "ngram_order": 2, "ngram_buckets": 256},
     ],
+    "image_classifier": [
+        {},
+        {"channels": 3, "layers": 1, "dropout": 0.5, "augment": True},
+        {"encoder": "rows", "cell": "rnn"},
+        {"encoder": "rows", "cell": "gru", "layers": 2, "bidirectional": False},
+        {"encoder": "rows", "cell": "lstm", "channels": 3, "augment": True},
+        {"encoder": "rows", "cell": "transformer", "bidirectional": False},
+    ],
 }
-COMMON = {"text_classifier": {"vocabulary_size": 20, "num_classes": 2, "units": 4}}
+COMMON = {
+    "text_classifier": {"vocabulary_size": 20, "num_classes": 2, "units": 4},
+    "image_classifier": {"height": 9, "width": 6, "channels": 1, "num_classes": 3, "units": 4},
+}
 WRONG = {
     "text_classifier": [
         {"cell": "qrnn"},
@@ -42,7 +53,17 @@ WRONG = {
         {"dropout": 1.5},
         {"word_dropout": 1},
         {"ngram_order": -1},
-    ]
+    ],
+    "image_classifier": [
+        {"encoder": "columns"},
+        {"cell": "qrnn"},
+        {"height": 0},
+        {"channels": 0},
+        {"num_classes": 1},
+        {"units": 0},
+        {"layers": 0},
+        {"dropout": 1.0},
+    ],
 }
 CASES = [
     pytest.param(name, arguments, id=f"{name}-{'-'.join(f'{key}={value}' for key, value in arguments.items())}")
@@ -63,15 +84,31 @@ def build(name, arguments):
     return model
 
 
-def batch(model, lengths, steps):
-    """Random ids, a row of each length, right-padded with zeros to a number of steps: input name → array."""
-    inputs = {}
-    for tensor in model.inputs:
-        inputs[tensor.name] = np.zeros((len(lengths), steps, *tensor.shape[2:]), tensor.dtype)
-        for row, length in enumerate(lengths):
-            random = np.random.default_rng(row)  # the same row whatever the padding
-            inputs[tensor.name][row, :length] = random.integers(1, 20, (length, *tensor.shape[2:]))
-    return inputs
+def ids(shape, length, steps, random):
+    """Ids of a text of that length, right-padded with zeros to a number of steps."""
+    row = np.zeros((steps, *shape[1:]), "int32")
+    row[:length] = random.integers(1, 20, (length, *shape[1:]))
+    return row
+
+
+def image(shape, length, steps, random):
+    """An image, whatever the length."""
+    return random.random(shape, "float32")
+
+
+# Name of a model's input → what makes a row of it.
+INPUTS = {"tokens": ids, "ngrams": ids, "images": image}
+
+
+def batch(model, rows, steps):
+    """A batch of random rows, {row: length}: input name → array. A row is the same whatever its batch-mates and the steps."""
+
+    def make(tensor):
+        return [
+            INPUTS[tensor.name](tensor.shape[1:], length, steps, np.random.default_rng(row)) for row, length in rows.items()
+        ]
+
+    return {tensor.name: np.stack(make(tensor)) for tensor in model.inputs}
 
 
 def answer(model, inputs):
@@ -198,23 +235,22 @@ def test_builders(name, arguments):
     assert paths(model) == paths(build(name, arguments)), "weight paths depend on what was built before"
     assert len({path for path, _ in paths(model)}) == len(model.weights), "two weights share a path"
 
-    lengths = (7, 3, 1)
-    outputs = answer(model, batch(model, lengths, 7))
+    rows = {0: 7, 1: 3, 2: 1}
+    outputs = answer(model, batch(model, rows, 7))
     assert all(np.isfinite(value).all() for value in outputs.values())
-    assert all(value.shape[0] == len(lengths) for value in outputs.values())
+    assert all(value.shape[0] == len(rows) for value in outputs.values())
 
     # neither padding nor batch-mates change an answer
-    assert_equal(answer(model, batch(model, lengths, 11)), outputs)
-    shorter = answer(model, {key: value[1:2, :3] for key, value in batch(model, lengths, 7).items()})
-    assert_equal(shorter, {key: value[1:2] for key, value in outputs.items()})
+    assert_equal(answer(model, batch(model, rows, 11)), outputs)
+    assert_equal(answer(model, batch(model, {1: 3}, 3)), {key: value[1:2] for key, value in outputs.items()})
 
     # other inputs have other answers
-    other = answer(model, {key: value[::-1] for key, value in batch(model, lengths, 7).items()})
+    other = answer(model, {key: value[::-1] for key, value in batch(model, rows, 7).items()})
     assert all(np.abs(other[key] - value).max() > 1e-4 for key, value in outputs.items())
 
     for copy in (keras.models.clone_model(model), keras.models.model_from_json(model.to_json())):
         copy.set_weights(model.get_weights())
-        assert_equal(answer(copy, batch(model, lengths, 7)), outputs)
+        assert_equal(answer(copy, batch(model, rows, 7)), outputs)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,10 @@ _HOME = {
     "register_model": "zoo.registry",
     # what is trained
     "Task": "zoo.tasks",
+    "ImageClassifier": "zoo.models.image_classifier",
     "TextClassifier": "zoo.models.text_classifier",
+    "ImageCaptioner": "zoo.models.image_captioner",
+    "Translator": "zoo.models.sequence_to_sequence",
     "RunConfig": "zoo.config",
     "fit": "zoo.training",
     "export": "zoo.exporting",

@@ -134,17 +134,21 @@ def weights(directory: Path) -> dict:
 def render(card: dict) -> str:
     """The card as Markdown, the artefact's README."""
     run, data, task = card["run"], card["data"], card["task"]
+    example = card["examples"][0]
+    is_file = isinstance(example["input"], dict) and "b64" in example["input"]
+    example_input = 'Path("image.png")' if is_file else json.dumps(example["input"], ensure_ascii=False)
     lines = [
         f"# {card['name']}",
         "",
         f"{card['summary']} Mapping: {card['mapping'].replace('_', '-')}. Builder: `{task['builder']}`.",
         "",
         "```python",
+        *(["from pathlib import Path", ""] if is_file else []),
         "import zoo",
         "",
         f'model = zoo.load("{card["name"]}")',
-        f"model.predict([{json.dumps(card['examples'][0]['input'], ensure_ascii=False)}])",
-        f"# {card['examples'][0]['output']}",
+        f"model.predict([{example_input}])",
+        f"# {example['output']}",
         "```",
         "",
         "## Scores",

@@ -1,5 +1,6 @@
 """A `Task` becomes an artefact: one SavedModel for any device, scored as it is, hashed, described."""
 
+import base64
 import collections
 import contextlib
 import json
@@ -42,15 +43,16 @@ def export(task, run, *, test, score):
         model = loading.load(directory)
         facts["scores"] = score(model, test)
         facts["examples"] = [
-            {"input": text, "output": answer}
-            for text, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
+            {"input": _as_json(example), "output": answer}
+            for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
         ]
         _write_card(directory, facts)
     first, value = next(iter(facts["scores"].items()))
+    example = task.examples[0]
+    predict = f"  zoo predict {target} {json.dumps(example)}\n" if isinstance(example, str) else ""
     print(
         f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: {value['value']:.4f} "
-        f"({value['low']:.4f} to {value['high']:.4f})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\nNext:\n"
-        f"  zoo predict {target} {json.dumps(str(task.examples[0]))}\n"
+        f"({value['low']:.4f} to {value['high']:.4f})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\nNext:\n{predict}"
         f"  zoo info {target}"
     )
     if run.data.source == "real":
@@ -99,9 +101,10 @@ def census(directory: Path) -> dict[str, int]:
 
 
 def for_export(task):
-    """The same task anew, computing in float32 whatever it was trained in, its tables stored in float16.
+    """The same task anew, computing in float32 whatever it was trained in, its tables or all its weights stored in float16.
 
-    Tables are embeddings and layers whose class says `is_table`: they are read by row, and a row is widened after.
+    Tables are embeddings and layers whose class says `is_table`: they are read by row, and a row is widened after. All weights
+    are, where the task says `stored_in_float16`: a weight is then widened as it is read.
     """
 
     def clone(layer):
@@ -110,15 +113,24 @@ def for_export(task):
         return layer.__class__.from_config({**layer.get_config(), "dtype": "float16"})
 
     policy = keras.config.dtype_policy()
-    keras.config.set_dtype_policy("float32")
+    keras.config.set_dtype_policy(_Float16Storage("float32") if task.stored_in_float16 else "float32")
     try:
         fresh = type(task).from_config(task.config(), task.assets)
-        fresh.model = keras.models.clone_model(fresh.model, clone_function=clone)
+        if not task.stored_in_float16:
+            fresh.model = keras.models.clone_model(fresh.model, clone_function=clone)
     finally:
         keras.config.set_dtype_policy(policy)
     fresh.model.built_by = task.model.built_by
     fresh.model.set_weights(task.model.get_weights())
     return fresh
+
+
+@keras.saving.register_keras_serializable("zoo")
+class _Float16Storage(keras.DTypePolicy):
+    """Variables in float16, arithmetic in float32: Keras widens a variable as a layer reads it."""
+
+    def _parse_name(self, name):
+        return name, "float16"
 
 
 def _provenance(task, run, score) -> dict:
@@ -170,6 +182,11 @@ def _write_card(directory: Path, facts: dict) -> None:
         (directory / "README.md").write_text(cards.render(facts), encoding="utf-8")
 
 
+def _as_json(example):
+    """A raw input as JSON can hold it; files as TensorFlow Serving takes them: {"b64": ...}."""
+    return {"b64": base64.b64encode(example).decode()} if isinstance(example, bytes) else example
+
+
 def _describe(function) -> dict:
     """Names, dtypes and shapes of a loaded signature, as text."""
 
@@ -190,12 +207,13 @@ def _write_warmup(task, directory: Path) -> None:
     (directory / "assets.extra").mkdir(exist_ok=True)
     with tf.io.TFRecordWriter(str(directory / "assets.extra" / "tf_serving_warmup_requests")) as writer:
         for name, signature in task.signatures().items():
-            (spec,) = signature.input_signature
-            for batch in (task.examples[:1], task.examples):
+            for rows in (1, len(task.examples)):
                 request = predict_pb2.PredictRequest()
                 request.model_spec.name = task.model.built_by.name
                 request.model_spec.signature_name = name
-                request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(list(batch), spec.dtype))
+                values = task.requests(name)
+                for spec in signature.input_signature:
+                    request.inputs[spec.name].CopyFrom(tf.make_tensor_proto(values[spec.name][:rows], spec.dtype))
                 log = prediction_log_pb2.PredictionLog(predict_log=prediction_log_pb2.PredictLog(request=request))
                 writer.write(log.SerializeToString())
 

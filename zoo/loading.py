@@ -1,5 +1,6 @@
 """An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card."""
 
+import base64
 from pathlib import Path
 
 import numpy as np
@@ -34,8 +35,9 @@ class Model:
         """Answers raw inputs.
 
         Args:
-            inputs: a list with one item per example: a string or bytes for text, bytes (content) or a `Path` (read) for
-                media, an array for a series; a dict {input name: value} where the signature has several inputs.
+            inputs: a list with one item per example: a string or bytes for text; bytes (content), a `Path` (read) or
+                {"b64": content} for media; an array for a series; a dict {input name: value} where the signature has
+                several inputs.
             signature: a name from `signatures`.
             batch_size: examples in one call.
 
@@ -71,7 +73,7 @@ class Model:
 
     @staticmethod
     def _named(item, specs, index):
-        if isinstance(item, dict):
+        if isinstance(item, dict) and set(item) != {"b64"}:
             if set(item) != set(specs):
                 raise ZooError(f"Input {index} has the keys {sorted(item)}; the signature takes {sorted(specs)}.")
             return item
@@ -88,6 +90,8 @@ def _checked(value, spec, name, index):
                 return value.read_bytes()
             except OSError as error:
                 raise ZooError(f"Input {index}, {name!r}: {value} cannot be read: {error.strerror}.") from error
+        if isinstance(value, dict) and set(value) == {"b64"}:
+            return base64.b64decode(value["b64"])
         if isinstance(value, (str, bytes)):
             return value
         raise ZooError(f"Input {index}, {name!r}, must be a string or bytes, not {type(value).__name__}.")

@@ -1,6 +1,7 @@
 """`Task`: a builder's model with the preprocessing and decoding around it. It is what is trained, scored and exported."""
 
 import abc
+import contextlib
 import importlib
 
 import keras
@@ -16,12 +17,14 @@ class Task(abc.ABC):
         model: the `keras.Model` over tensors.
         examples: raw inputs, one tuple of bytes, strings or arrays each: for the warm-up, the card and the tests.
         assets: file name → lines of text, written into the artefact (vocabularies, names of labels).
+        stored_in_float16: the artefact holds all weights in float16, not tables alone; what is computed stays float32.
     """
 
     model: keras.Model
     examples: tuple
     assets: dict[str, list[str]]
     resources: tuple = ()  # lookup tables and the like, which a SavedModel has to hold
+    stored_in_float16: bool = False
     buckets: tuple[int, ...] = ()  # lengths to pad training examples to, ascending, at most 4; () where all are equal
 
     @abc.abstractmethod
@@ -36,6 +39,11 @@ class Task(abc.ABC):
     def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
         """Named functions over raw inputs: `tf.function`s with named `TensorSpec`s that return a dict of tensors [N, ...]."""
 
+    def requests(self, signature: str) -> dict[str, list]:
+        """Raw inputs to try a signature with: name of the input → one value per example."""
+        (spec,) = self.signatures()[signature].input_signature
+        return {spec.name: list(self.examples)}
+
     @abc.abstractmethod
     def config(self) -> dict:
         """All that rebuilds the task but the weights and the assets, as JSON: {"task", "builder", "arguments", ...}."""
@@ -48,6 +56,11 @@ class Task(abc.ABC):
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
         """Initialises from statistics of the training split what can be; `zoo.fit` calls it once, before the first step."""
 
+    @property
+    def trained(self) -> keras.Model:
+        """What `zoo.fit` trains: the model, or a part of it that shares its weights; encoded examples are its inputs."""
+        return self.model
+
     @abc.abstractmethod
     def losses(self):
         """What to give `keras.Model.compile` as `loss`."""
@@ -58,9 +71,27 @@ class Task(abc.ABC):
 
     monitor: str  # name of a metric in the logs of `evaluate`; higher is better
 
+    def finish_batch(self, inputs, targets):
+        """Turns a batch of encoded examples into what `trained` takes, where that is not the same."""
+        return inputs, targets
+
     def length(self, inputs, targets):
         """Length of one encoded example, for the length buckets; 1 where all examples have the same."""
         return 1
+
+
+@contextlib.contextmanager
+def weights_read_once(model: keras.Model):
+    """Inside it every weight of a model is one float32 tensor, read at the start: for loops that use a weight at each step.
+
+    A weight stored in float16 would be widened at every step else.
+    """
+    scope = keras.StatelessScope()
+    for weight in model.weights:
+        dtype = tf.float32 if weight.value.dtype.is_floating else weight.value.dtype
+        scope.add_update((weight, tf.cast(weight.value, dtype)))
+    with scope:
+        yield
 
 
 def load_task(name, version=None) -> Task:

@@ -6,11 +6,10 @@ import tensorflow as tf
 
 from zoo import layers as zoo_layers
 from zoo.errors import ZooError
+from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings, split_words
 from zoo.registry import create_model, register_model
 from zoo.tasks import Task
-
-CELLS = {"rnn": zoo_layers.SimpleRNN, "gru": zoo_layers.GRU, "lstm": zoo_layers.LSTM}
 
 EXAMPLES = (
     "A wonderful film.",
@@ -99,7 +98,7 @@ def text_classifier(
     if window is not None:
         x = zoo_layers.SplitWindows(window, name="windows")(x)
         step_mask = zoo_layers.SplitWindows(window, name="mask_windows")(mask)
-    x = _stack(x, step_mask, cell=cell, units=units, layers=layers, bidirectional=bidirectional, dropout=dropout)
+    x = recurrent_stack(x, step_mask, cell=cell, units=units, layers=layers, bidirectional=bidirectional, dropout=dropout)
     if window is not None:
         x = zoo_layers.JoinWindows(name="join")(x, embedded)
     x = zoo_layers.MaxMeanPooling(attention, name="pooling")(x, mask)
@@ -119,24 +118,6 @@ def text_classifier(
     both = keras.layers.Add(dtype="float32", name="logits")(halves)
     outputs = {"logits": both, "recurrent": logits, "ngrams": linear}
     return keras.Model({"tokens": tokens, "ngrams": ngrams}, outputs, name="text_classifier")
-
-
-def _stack(x, mask, *, cell, units, layers, bidirectional, dropout):
-    """Float [N, T, F] → [N, T, U], through recurrent layers or transformer blocks."""
-    if cell == "transformer":
-        if x.shape[-1] != units:
-            x = keras.layers.Dense(units, name="widen")(x)
-        x = zoo_layers.SinusoidalPositions(name="positions")(x)
-        for depth in range(layers):
-            block = zoo_layers.TransformerBlock(units, causal=not bidirectional, dropout=dropout / 4, name=f"block_{depth}")
-            x = block(x, mask=mask)
-        return keras.layers.LayerNormalization(name="stack_norm")(x)
-    for depth in range(layers):
-        if depth:
-            x = keras.layers.Dropout(dropout, name=f"dropout_{depth}")(x)
-        layer = CELLS[cell](units, return_sequences=True, name=f"{cell}_{depth}")
-        x = (keras.layers.Bidirectional(layer, name=f"bidirectional_{depth}") if bidirectional else layer)(x, mask=mask)
-    return x
 
 
 class TextClassifier(Task):

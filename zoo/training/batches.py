@@ -51,4 +51,4 @@ class Batches:
             )
         else:
             batches = examples.batch(self._sizes[0])
-        return batches.apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2)
+        return batches.map(self._task.finish_batch).apply(tf.data.experimental.assert_cardinality(self.steps)).prefetch(2)

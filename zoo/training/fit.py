@@ -59,11 +59,12 @@ def fit(task, data, config) -> Run:
     if not (resumed and newest.exists()):
         task.adapt(data.train, seed=config.seed)
     steps = min(train.steps * config.epochs, config.max_steps or 2**31)
-    trainer = adversarial.Trainer(task.model, config.adversarial)
+    trained = task.trained
+    trainer = adversarial.Trainer(trained, config.adversarial)
     # no XLA: it would compile each shape anew, and cuDNN's kernels are no ops of its
     optimizer = _optimizer(config, steps)
     trainer.compile(optimizer=optimizer, loss=task.losses(), metrics=task.metrics(), jit_compile=False)
-    trainer.optimizer.build(task.model.trainable_variables)
+    trainer.optimizer.build(trained.trainable_variables)
     variables = [*task.model.variables, *trainer.optimizer.variables]
 
     waited, done = 0, False
@@ -101,7 +102,7 @@ def fit(task, data, config) -> Run:
         if scores[task.monitor] > run.best:
             run.best, run.best_epoch, waited = scores[task.monitor], epoch + 1, 0
             state.save_arrays(best, task.model.variables, {"epoch": epoch + 1})
-        for variable, value in zip(task.model.trainable_variables, raw.values, strict=True):
+        for variable, value in zip(trained.trainable_variables, raw.values, strict=True):
             variable.assign(value)
         done = watch.full or epoch + 1 >= config.epochs or waited >= config.patience
         progress = {key: getattr(run, key) for key in ("log", "seconds", "best", "best_epoch")}

@@ -1,0 +1,126 @@
+"""An image classifier from a folder of one's own images to its artefact."""
+
+import base64
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import zoo
+from zoo import card as cards
+from zoo import config as configs
+from zoo.data.drawn_digits import drawn_digits, examples
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def recipe(import_recipe):
+    return import_recipe(ROOT / "recipes" / "mnist_digits.py")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """Drawn ones and zeros in folders of these names, some of them dark on light."""
+    path = tmp_path_factory.mktemp("own images")
+    for number, (content, digit) in enumerate(drawn_digits(train=600)["train"]):
+        if digit < 2:
+            (path / ("zero", "one")[digit]).mkdir(exist_ok=True)
+            image = tf.io.decode_png(content)
+            image = 255 - image if number % 3 else image
+            (path / ("zero", "one")[digit] / f"{number}.jpg").write_bytes(tf.io.encode_jpeg(image).numpy())
+    return path
+
+
+@pytest.fixture(scope="module")
+def model(recipe, folder, tmp_path_factory):
+    runs = str(tmp_path_factory.mktemp("runs"))
+    flags = "--size 14 --units 8 --batch-size 16 --epochs 6 --learning-rate 1e-2 --no-augment --encoder rows --cell gru"
+    return configs.run(recipe.main, ["--folder", str(folder), "--runs", runs, *flags.split()])
+
+
+def test_names_and_shapes_are_frozen(model):
+    """A client of the artefact relies on them."""
+    assert model.card["signatures"] == {
+        "serving_default": {
+            "inputs": {"image_bytes": "string [N]"},
+            "outputs": {"error": "string [N]", "label": "string [N]", "probabilities": "float32 [N, 2]"},
+        }
+    }
+
+
+def test_it_learns(model):
+    assert model.card["labels"] == ["one", "zero"]
+    assert model.card["scores"]["accuracy"]["value"] > 0.9
+    assert list(model.card["scores"]) == ["accuracy"]  # no bands by the number of words
+    assert model.card["data"]["source"] == "own"
+
+
+def test_a_file_is_given_by_path_content_or_as_in_a_card(model, folder):
+    path = next(iter((folder / "one").iterdir()))
+    content = path.read_bytes()
+    first, second, third = model.predict([path, content, {"b64": base64.b64encode(content).decode()}])
+    assert first == second == third
+    assert first["label"] == "one"
+    assert sum(first["probabilities"]) == pytest.approx(1)
+    assert first["error"] == ""
+
+
+def test_bad_files_answer_nothing_and_harm_no_others(model):
+    good = examples()[0]
+    answers = model.predict([good, b"", b"junk", good[:-20], good])
+    assert [answer["error"] for answer in answers[1:4]] == ["empty", "not a PNG or JPEG image", "the image data is damaged"]
+    for answer in answers[1:4]:
+        assert answer["label"] == ""
+        assert answer["probabilities"] == [0, 0]
+    (alone,) = model.predict([good])
+    for answer in (answers[0], answers[4]):
+        assert answer["label"] == alone["label"]
+        np.testing.assert_allclose(answer["probabilities"], alone["probabilities"], atol=1e-6)
+
+
+def test_no_images_give_no_answers(model):
+    answers = model.signatures["serving_default"](image_bytes=tf.zeros([0], tf.string))
+    assert {name: tuple(value.shape) for name, value in answers.items()} == {
+        "error": (0,),
+        "label": (0,),
+        "probabilities": (0, 2),
+    }
+
+
+def test_the_card_holds_its_examples(model):
+    inputs = [example["input"] for example in model.card["examples"]]
+    assert [base64.b64decode(item["b64"]) for item in inputs] == list(examples())
+    assert [answer["label"] for answer in model.predict(inputs)] == [
+        example["output"]["label"] for example in model.card["examples"]
+    ]
+    readme = cards.render(model.card)
+    assert "from pathlib import Path\n\nimport zoo\n" in readme
+    assert 'model.predict([Path("image.png")])' in readme
+
+
+def test_a_task_is_rebuilt_with_its_weights(model):
+    task = zoo.load_task(model.directory)
+    assert task.images.dark_background
+    answers = task.signatures()["serving_default"](tf.constant(examples()))
+    expected = [answer["probabilities"] for answer in model.predict(list(examples()))]
+    np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
+
+
+def test_convolutions_with_augmentation_are_exported(recipe, tmp_path, request):
+    """Their means of batches too, in float32 whatever they were trained in; nothing of the augmentation remains."""
+    import keras
+
+    request.addfinalizer(lambda: keras.config.set_dtype_policy("float32"))
+    flags = "--data sample --units 4 --max-steps 3 --layers 2 --augment --dropout 0.5 --precision mixed_bfloat16"
+    model = configs.run(recipe.main, [*flags.split(), "--runs", str(tmp_path)])
+    keras.config.set_dtype_policy("float32")
+    task = zoo.load_task(model.directory)
+    moving = [weight for weight in task.model.non_trainable_weights if "moving_mean" in weight.path]
+    assert len(moving) == 4
+    assert all(np.any(weight.numpy()) for weight in moving)
+    first, second = (model.predict(list(examples())) for _ in range(2))
+    assert first == second
+    expected = task.signatures()["serving_default"](tf.constant(examples()))["probabilities"]
+    np.testing.assert_allclose([answer["probabilities"] for answer in first], expected, atol=1e-5)

@@ -1,0 +1,126 @@
+"""Encoded images to float images."""
+
+import tensorflow as tf
+
+from zoo.errors import ZooError
+
+# The largest image that is decoded: a few kilobytes may declare terabytes. Phones take up to 50 megapixels in a row.
+MEGAPIXELS = 64
+
+# Of red, green and blue in a grey value (ITU-R BT.601, as in JPEG).
+LUMA = (0.299, 0.587, 0.114)
+
+
+class Images:
+    """PNG and JPEG files in, float images of one size out; a file that cannot be read gives a black image and an error.
+
+    Files may be of any size and kind of colour: 8 or 16 bits, grey, palette, RGB or CMYK. An alpha channel is laid over
+    white; of an animation the first frame is taken; an orientation noted in EXIF is not followed.
+
+    Args:
+        height, width: of the images that come out, in pixels.
+        channels: 1 for grey, 3 for RGB.
+        dark_background: for drawings such as digits: one on a light background (by the mean of its border) is inverted, and
+            all keep their proportions, with a dark edge where the shape differs. Else an image is stretched.
+    """
+
+    def __init__(self, height: int, width: int, channels: int, *, dark_background: bool = False):
+        if min(height, width) < 1:
+            raise ZooError(f"Images must be at least 1 pixel high and wide, not {height} and {width}.")
+        if channels not in (1, 3):
+            raise ZooError(f"channels must be 1 (grey) or 3 (RGB), not {channels}.")
+        self.height, self.width, self.channels, self.dark_background = height, width, channels, dark_background
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        return self.height, self.width, self.channels
+
+    def __call__(self, image_bytes):
+        """Decodes files.
+
+        Args:
+            image_bytes: string [N], the content of PNG or JPEG files.
+
+        Returns:
+            Images, float32 [N, height, width, channels] from 0 to 1, and what is wrong with each file, string [N], "" where
+            nothing is.
+        """
+        count = tf.shape(image_bytes, tf.int64)[:1]
+        is_image = _is_png(image_bytes) | _is_jpeg(image_bytes)
+        # One after the other, so that at most one large image is in memory; those that cannot be decoded drop out here.
+        files = tf.data.Dataset.from_tensor_slices((tf.range(count[0]), image_bytes, is_image))
+        decoded = files.filter(lambda row, file, is_image: is_image).map(self._decode)
+        none = tf.zeros([0], tf.int64), tf.zeros([0, *self.shape]), tf.zeros([0], tf.bool)
+        batches = decoded.ignore_errors(log_warning=False).batch(tf.maximum(count[0], 1))
+        rows, images, too_large = batches.concatenate(tf.data.Dataset.from_tensors(none)).take(1).get_single_element()
+        images = tf.scatter_nd(rows[:, None], images, tf.concat([count, self.shape], 0))
+        images = tf.ensure_shape(images, [None, *self.shape])
+        is_decoded = tf.scatter_nd(rows[:, None], tf.ones_like(rows), count) > 0
+        is_too_large = tf.scatter_nd(rows[:, None], tf.cast(too_large, tf.int32), count) > 0
+        error = tf.where(is_decoded, "", "the image data is damaged")
+        error = tf.where(is_too_large, f"image is larger than {MEGAPIXELS} megapixels", error)
+        error = tf.where(is_image, error, "not a PNG or JPEG image")
+        return images, tf.where(image_bytes == "", "empty", error)
+
+    def _decode(self, row, image_bytes, _):
+        """One file → (row, float32 [height, width, channels], whether it is too large to be decoded)."""
+        is_png = _is_png(image_bytes)
+        size = tf.cond(
+            is_png,
+            lambda: tf.io.decode_raw(tf.strings.substr(image_bytes, 16, 8), tf.int32, little_endian=False),
+            lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
+        )
+        too_large = tf.reduce_prod(tf.cast(size, tf.int64)) > MEGAPIXELS * 10**6
+        is_deep = tf.strings.substr(image_bytes, 24, 1) == b"\x10"
+        kind = tf.where(too_large, 0, tf.where(is_png, tf.where(is_deep, 3, 2), 1))
+        image = tf.switch_case(
+            kind,
+            (
+                lambda: tf.zeros(self.shape),
+                lambda: self._fit(tf.io.decode_jpeg(image_bytes, channels=3)),
+                # as many channels as there are: where TensorFlow adds the alpha channel, it is wrong below 8 bits
+                lambda: self._fit(_over_white(tf.io.decode_png(image_bytes))),
+                lambda: self._fit(_over_white(tf.io.decode_png(image_bytes, dtype=tf.uint16))),
+            ),
+        )
+        return row, image, too_large
+
+    def _fit(self, pixels):
+        """Integer [h, w, 1 or 3] → float32 [height, width, channels]."""
+        given, size = tf.shape(pixels)[:2], tf.constant([self.height, self.width])
+        if self.dark_background:
+            largest = tf.reduce_min(size / given)
+            size = tf.maximum(tf.cast(tf.round(largest * tf.cast(given, tf.float64)), tf.int32), 1)
+        image = tf.cond(
+            tf.reduce_all(given == size),  # for a data set of ready images, half the time
+            lambda: tf.cast(pixels, tf.float32),
+            lambda: tf.image.resize(pixels, size, antialias=True),
+        )
+        image = image / pixels.dtype.max
+        image = tf.reduce_sum(image * LUMA, axis=-1, keepdims=True) if self.channels == 1 else image * tf.ones([3])
+        if self.dark_background:
+            border = tf.concat([image[0], image[-1], image[:, 0], image[:, -1]], 0)
+            image = tf.where(tf.reduce_mean(border) > 0.5, 1 - image, image)
+            image = tf.image.resize_with_crop_or_pad(image, self.height, self.width)
+        return tf.ensure_shape(tf.clip_by_value(image, 0, 1), self.shape)
+
+
+def _over_white(pixels):
+    """Integer [h, w, 1 to 4], where an even number of channels ends with alpha → [h, w, 1 or 3]."""
+
+    def blend():
+        # before the size changes: colours of transparent pixels mean nothing, and must not bleed into the others
+        colours, alpha = tf.cast(pixels[..., :-1], tf.float32), tf.cast(pixels[..., -1:], tf.float32) / white
+        return tf.cast(tf.round(white + (colours - white) * alpha), pixels.dtype)
+
+    white = pixels.dtype.max
+    return tf.cond(tf.shape(pixels)[-1] % 2 == 0, blend, lambda: pixels)
+
+
+def _is_png(image_bytes):
+    return tf.strings.substr(image_bytes, 0, 8) == b"\x89PNG\r\n\x1a\n"
+
+
+def _is_jpeg(image_bytes):
+    return tf.strings.substr(image_bytes, 0, 3) == b"\xff\xd8\xff"
