@@ -1,0 +1,275 @@
+"""Images to texts: a convolutional encoder keeps a grid, a recurrent decoder looks at it word by word."""
+
+import base64
+import functools
+
+import keras
+import tensorflow as tf
+
+from zoo import decoding
+from zoo import layers as zoo_layers
+from zoo.errors import ZooError
+from zoo.layers.attention import ATTENTIONS
+from zoo.layers.stack import CELLS
+from zoo.losses import TokenAccuracy, TokenCrossentropy
+from zoo.models.text_generation import first, generate, look, shifted, token_names
+from zoo.preprocessing import Images, SubWords
+from zoo.registry import create_model, register_model
+from zoo.tasks import Task
+
+ENCODERS = ("convolutional", "efficientnet_lite0")
+
+BEAM_WIDTH = 5
+
+
+@register_model(mapping="one_to_many")
+def image_captioner(
+    *,
+    vocabulary_size,
+    image_size=192,
+    encoder="convolutional",
+    cell="gru",
+    units=256,
+    layers=2,
+    embedding_dim=None,
+    attention="multiplicative",
+    dropout=0.0,
+):
+    """Describes an image: convolutional encoder, attention over its grid, decoder.
+
+    Args:
+        vocabulary_size: number of token ids; 0 is padding.
+        image_size: height and width of the images in pixels, a multiple of 32.
+        encoder: "convolutional", learnt with the rest, a grid of a sixteenth of the image's size; or "efficientnet_lite0",
+            not trainable, a grid of a thirty-second, see `zoo.layers.load_imagenet`.
+        cell: "rnn", "gru", "lstm" or "transformer", of the decoder.
+        units: width of the decoder.
+        layers: its depth.
+        embedding_dim: width of the token vectors; `units` if None, and always for a transformer.
+        attention: "multiplicative" or "additive"; a transformer has its own.
+        dropout: share of the features dropped in training.
+
+    Returns:
+        A `keras.Model`: `image` float32 [N, image_size, image_size, 3], RGB from 0 to 1, and `target` int32 [N, T] (the tokens
+        before each step), right-padded with 0 → a dict of `logits` float32 [N, T, vocabulary_size] and the weights of the
+        attention over the grid, row by row, `attention` float [N, T, S].
+
+    Raises:
+        ZooError: if an argument is out of range.
+
+    Source: Xu et al. 2015, "Show, Attend and Tell", with Luong's order of recurrence and attention (see `zoo.layers.Decoder`).
+    """
+    if encoder not in ENCODERS:
+        raise ZooError(f"encoder={encoder!r} is not one of {', '.join(ENCODERS)}.")
+    if cell not in (*CELLS, "transformer"):
+        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
+    if attention not in ATTENTIONS:
+        raise ZooError(f"attention={attention!r} is not one of {', '.join(ATTENTIONS)}.")
+    least = {"vocabulary_size": SubWords.RESERVED + 1, "units": 1, "layers": 1, "embedding_dim": 1}
+    for (name, bound), value in zip(least.items(), (vocabulary_size, units, layers, embedding_dim), strict=True):
+        if value is not None and value < bound:
+            raise ZooError(f"{name} must be at least {bound}, not {value}.")
+    if image_size < 32 or image_size % 32:
+        raise ZooError(f"image_size must be a multiple of 32, not {image_size}.")
+    if not 0 <= dropout < 1:
+        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
+    image = keras.Input((image_size, image_size, 3), name="image")
+    target = keras.Input((None,), dtype="int32", name="target")
+    make = zoo_layers.efficientnet_lite0 if encoder == "efficientnet_lite0" else _convolutional
+    grid = make(image_size, name="encoder")(image)
+    x = keras.layers.Reshape((-1, grid.shape[-1]), name="grid")(grid)
+    x = keras.layers.Dropout(dropout, name="grid_dropout")(x)
+    memory = keras.layers.Dense(units, activation="relu", name="memory")(x)
+    memory = keras.layers.Dropout(dropout, name="memory_dropout")(memory)
+    if cell == "transformer":
+        decoder = zoo_layers.TransformerDecoder(vocabulary_size, units=units, layers=layers, dropout=dropout, name="decoder")
+    else:
+        options = {"embedding_dim": embedding_dim or units, "attention": attention, "dropout": dropout}
+        decoder = zoo_layers.Decoder(vocabulary_size, cell=cell, units=units, layers=layers, **options, name="decoder")
+    logits, weights = decoder(target, memory)
+    return keras.Model({"image": image, "target": target}, {"logits": logits, "attention": weights}, name="image_captioner")
+
+
+def _convolutional(image_size, *, name):
+    """A small encoder to learn from scratch: images [N, size, size, 3] → [N, size/16, size/16, 256]."""
+    x = image = keras.Input((image_size, image_size, 3), name="pictures")
+    for depth, width in enumerate((32, 64, 128, 256)):
+        # the batch norm has a bias
+        x = keras.layers.Conv2D(width, 3, 2, padding="same", use_bias=False, name=f"{name}_conv_{depth}")(x)
+        x = keras.layers.BatchNormalization(name=f"{name}_norm_{depth}")(x)
+        x = keras.layers.ReLU(name=f"{name}_relu_{depth}")(x)
+    return keras.Model(image, x, name=name)
+
+
+class ImageCaptioner(Task):
+    """Images to captions in lower case without punctuation, around an `image_captioner` model.
+
+    Args:
+        model: from `create_model("image_captioner", ...)`.
+        words: the vocabulary of the captions, of the model's size.
+        label_smoothing: see `TokenCrossentropy`.
+        length_penalty: exponent of the length in the ranking of hypotheses; 0 prefers short ones.
+        examples: PNG or JPEG files, bytes, for the warm-up, the card and the tests.
+    """
+
+    monitor = "accuracy"
+    stored_in_float16 = True
+
+    def __init__(self, model, words, *, examples, label_smoothing=0.0, length_penalty=1.0):
+        self.model, self.words = model, words
+        self.label_smoothing, self.length_penalty = label_smoothing, length_penalty
+        self.examples = tuple(examples)
+        self.resources = words.resources
+        self.assets = {words.file: words.vocabulary}
+        size = model.get_layer("image").output.shape[1]
+        self.images = Images(size, size, 3)
+        self.encoder = model.get_layer("encoder")
+        self.is_frozen = not self.encoder.trainable_variables
+
+    @staticmethod
+    def sentences(_, captions):
+        """An image and its captions, string [K] → a data set of the captions as they are learnt."""
+        return tf.data.Dataset.from_tensor_slices(plain(captions))
+
+    def encode(self, image_bytes):
+        """Files, string [N] → images, float32 [N, H, W, 3], and their errors, string [N]."""
+        return self.images(image_bytes)
+
+    def encode_example(self, image_bytes, captions):
+        """(files, captions [N, K]) → (images, or grids if the encoder is not trained; tokens [N, K, T]), targets [N, K, T]."""
+        images, _ = self.encode(image_bytes)
+        # float16 halves the memory of the cache, and 1/255 of an image or 1/1000 of a feature is no loss
+        images = tf.cast(self.encoder(images, training=False) if self.is_frozen else images, tf.float16)
+        before, after = shifted(self.words, plain(tf.reshape(captions, [-1])))
+        room = [[0, 0], [0, self.words.limit + 1 - tf.shape(before)[1]]]
+        shape = [*tf.unstack(tf.shape(captions)), self.words.limit + 1]
+        before, after = (tf.reshape(tf.pad(ids, room), shape) for ids in (before, after))
+        return {"image": images, "target": before}, after
+
+    def finish_batch(self, inputs, targets):
+        """One row for each caption of an image, no longer than the longest one."""
+        captions = tf.shape(targets)[1]
+        used = tf.reduce_max(tf.reduce_sum(tf.cast(targets != 0, tf.int32), axis=2))
+        before, targets = (tf.reshape(ids[..., :used], [-1, used]) for ids in (inputs["target"], targets))
+        return {"image": tf.repeat(inputs["image"], captions, axis=0), "target": before}, targets
+
+    @functools.cached_property
+    def trained(self):
+        """The model without the weights of the attention; behind the encoder, if that is not trained."""
+        target = self.model.input["target"]
+        seen = self.model.get_layer("grid").input if self.is_frozen else self.model.input["image"]
+        rest = keras.Model([seen, target], self.model.output["logits"])
+        inputs = {
+            tensor.name: tensor
+            for tensor in (keras.Input(seen.shape[1:], name="image"), keras.Input((None,), dtype="int32", name="target"))
+        }
+        return keras.Model(inputs, rest(list(inputs.values())))
+
+    def losses(self):
+        """See `Task.losses`."""
+        return TokenCrossentropy(self.label_smoothing, ignored=SubWords.END)
+
+    def metrics(self):
+        """Share of the tokens that are right when those before them are given."""
+        return [TokenAccuracy(ignored=SubWords.END)]
+
+    def signatures(self):
+        """`serving_default`, `greedy`: file → caption, score, error; `sample`: drawn; `attention`: with the look at each word.
+
+        A `score` is the natural log of a caption's probability, its end included. The weights of `attention` are those of the
+        grid's rows and columns at each token.
+        """
+        image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
+        seed, top_k = (tf.TensorSpec([None], tf.int32, name=name) for name in ("seed", "top_k"))
+        temperature, top_p = (tf.TensorSpec([None], tf.float32, name=name) for name in ("temperature", "top_p"))
+
+        # what several signatures need is a function of its own, so that the SavedModel holds it once
+        read = tf.function(self._read, input_signature=[image_bytes], autograph=False)
+        search = tf.function(self._search, autograph=False)
+
+        def answer(decoded, error):
+            return {"caption": self.words.decode(decoded.tokens), "score": decoded.log_probs, "error": error}
+
+        @tf.function(input_signature=[image_bytes], autograph=False)
+        def serving_default(image_bytes):
+            memory, error = read(image_bytes)
+            return answer(first(search(memory, error)), error)
+
+        @tf.function(input_signature=[image_bytes], autograph=False)
+        def greedy(image_bytes):
+            memory, error = read(image_bytes)
+            return answer(self._generate(memory, error), error)
+
+        @tf.function(input_signature=[image_bytes, seed, temperature, top_k, top_p], autograph=False)
+        def sample(image_bytes, seed, temperature, top_k, top_p):
+            memory, error = read(image_bytes)
+            options = {"seeds": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+            return answer(self._generate(memory, error, search=decoding.sample, **options), error)
+
+        @tf.function(input_signature=[image_bytes], autograph=False)
+        def attention(image_bytes):
+            memory, error = read(image_bytes)
+            best = first(search(memory, error))
+            weights = look(self.model, memory, _everywhere(memory), best)
+            weights = tf.where((error == "")[:, None, None], weights, 0.0)
+            shape = [*tf.unstack(tf.shape(weights)[:2]), *self.encoder.output.shape[1:3]]
+            return answer(best, error) | {
+                "tokens": tf.where((error == "")[:, None], token_names(self.words, best), ""),
+                "weights": tf.reshape(weights, shape),
+            }
+
+        return {function.python_function.__name__: function for function in (serving_default, greedy, sample, attention)}
+
+    def requests(self, signature):
+        """See `Task.requests`."""
+        files, count = list(self.examples), len(self.examples)
+        options = {"seed": [0] * count, "temperature": [1.0] * count, "top_k": [0] * count, "top_p": [0.9] * count}
+        return {"image_bytes": files} | (options if signature == "sample" else {})
+
+    def _read(self, image_bytes):
+        """Files [N] → what the encoder makes of them, float [N, S, M], and errors [N]."""
+        images, error = self.encode(image_bytes)
+        encoder = keras.Model(self.model.get_layer("image").output, self.model.get_layer("memory_dropout").output)
+        return encoder(images, training=False), error
+
+    def _generate(self, memory, error, **options):
+        """Captions, empty ones where there is an error; options as `generate` has them."""
+        limits = tf.where(error == "", self.words.limit, 0)
+        return generate(self.model, memory, _everywhere(memory), limits=limits, **options)
+
+    def _search(self, memory, error):
+        """The best captions of each image, `Decoded` of [N, BEAM_WIDTH, ...]."""
+        options = {"width": BEAM_WIDTH, "length_penalty": self.length_penalty, "every": True}
+        return self._generate(memory, error, search=decoding.beam_search, **options)
+
+    def config(self):
+        """See `Task.config`; the example files are among the card's examples."""
+        return {
+            "builder": self.model.built_by.name,
+            "arguments": self.model.built_by.arguments,
+            "words": self.words.config(),
+            "label_smoothing": self.label_smoothing,
+            "length_penalty": self.length_penalty,
+            "examples": [{"b64": base64.b64encode(example).decode()} for example in self.examples],
+        }
+
+    @classmethod
+    def from_config(cls, config, assets):
+        """See `Task.from_config`."""
+        words = SubWords(assets[config["words"]["file"]], **config["words"])
+        model = create_model(config["builder"], **config["arguments"])
+        examples = [base64.b64decode(example["b64"]) for example in config["examples"]]
+        options = {name: config[name] for name in ("label_smoothing", "length_penalty")}
+        return cls(model, words, examples=examples, **options)
+
+
+def _everywhere(memory):
+    """The mask of a memory without padding: float [N, S, M] → bool [N, S]."""
+    return tf.ones(tf.shape(memory)[:2], tf.bool)
+
+
+def plain(captions):
+    """Captions as they are learnt and scored, string [N] → string [N]: lower case, words and digits alone, single spaces."""
+    captions = tf.strings.lower(captions, encoding="utf-8")
+    captions = tf.strings.regex_replace(captions, r"[^\p{L}\p{M}\p{N}']+", " ")
+    return tf.strings.strip(captions)
