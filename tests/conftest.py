@@ -1,5 +1,6 @@
-"""What all tests share: where TensorFlow runs, an environment without the user's own models and data, one tiny artefact."""
+"""What all tests share: where TensorFlow runs, an environment without the user's own models and data, tiny artefacts."""
 
+import functools
 import importlib.util
 import os
 import shutil
@@ -13,6 +14,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 os.environ["TF_NUM_INTEROP_THREADS"] = "1"
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(Path(__file__).with_name("helpers")))  # test modules do not see each other
 
 
 def pytest_addoption(parser):
@@ -99,3 +101,11 @@ def model(tiny_artefact):
 def copy(tiny_artefact, tmp_path):
     """A copy of the artefact to do harm to."""
     return shutil.copytree(tiny_artefact, tmp_path / "copy")
+
+
+@pytest.fixture(scope="session")
+def export_of(tmp_path_factory):
+    """Name in `tiny.TASKS` → its `tiny.Export`; each is made once."""
+    import tiny
+
+    return functools.cache(lambda name: tiny.Export(tiny.TASKS[name](), tmp_path_factory.mktemp("export")))

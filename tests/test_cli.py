@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -103,6 +104,105 @@ def test_predict_reads_arguments_files_and_standard_input(zoo_command, tiny_arte
     }
 
 
+class FakeModel:
+    """A loaded captioner, whose caption of a file is its content."""
+
+    def __init__(self):
+        self.asked = []
+
+    def predict(self, inputs, signature):
+        self.asked.append((inputs, signature))
+        answers = []
+        for item in inputs:
+            path = item["image_bytes"] if isinstance(item, dict) else item
+            error = "empty" if not path.stat().st_size else ""
+            answers.append({"score": -1.5, "caption": path.read_text(), "error": error})
+            if signature == "attention":
+                answers[-1] |= {"tokens": ["▁a", "</s>", ""], "weights": [[[0.5] * 6] * 7] * 3}
+        return answers
+
+
+@pytest.fixture
+def captioner(tmp_path, monkeypatch):
+    """A model of files at ./captioner, which TensorFlow is not needed for, and two files, one of them bad."""
+    one, more = {"image_bytes": "string [N]"}, {"seed": "int32 [N]", "image_bytes": "string [N]"}
+    names = {"serving_default": one, "attention": one, "greedy": one, "sample": more}
+    signatures = {name: {"inputs": inputs, "outputs": {}} for name, inputs in names.items()}
+    (tmp_path / "captioner").mkdir()
+    (tmp_path / "captioner" / "card.json").write_text(json.dumps({"files": {}, "signatures": signatures}))
+    (tmp_path / "a.jpg").write_text("a dog")
+    (tmp_path / "b.jpg").touch()
+    model = FakeModel()
+    monkeypatch.setattr("zoo.loading.load", lambda name, version: model)
+    return model
+
+
+def test_predict_reads_files_where_the_signature_takes_their_content(zoo_command, captioner, tmp_path, monkeypatch):
+    said = "a dog\t-1.5000\nerror: empty\n"  # a line for each file, in their order
+    assert zoo_command("predict", "captioner", "a.jpg", "b.jpg") == said
+    (tmp_path / "list.txt").write_text("a.jpg\nb.jpg\n")
+    assert zoo_command("predict", "captioner", "--file", "list.txt") == said
+    monkeypatch.setattr(sys, "stdin", io.StringIO("a.jpg\nb.jpg\n"))
+    assert zoo_command("predict", "captioner") == said
+    assert captioner.asked == [([Path("a.jpg"), Path("b.jpg")], "serving_default")] * 3
+    answer = json.loads(zoo_command("predict", "captioner", "--json", "b.jpg"))
+    assert answer == {"score": -1.5, "caption": "", "error": "empty"}
+
+
+def test_predict_takes_json_where_there_are_several_inputs(zoo_command, captioner, monkeypatch):
+    line = '{"image_bytes": "a.jpg", "seed": 3}'
+    assert zoo_command("predict", "captioner", "--signature", "sample", line) == "a dog\t-1.5000\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{line}\n{line}\n"))
+    assert zoo_command("predict", "captioner", "--signature", "sample") == "a dog\t-1.5000\n" * 2
+    assert captioner.asked[0] == ([{"image_bytes": Path("a.jpg"), "seed": 3}], "sample")
+
+
+def test_predict_prints_weights_with_json_alone(zoo_command, captioner):
+    command = ("predict", "captioner", "a.jpg", "--signature", "attention")
+    assert zoo_command(*command) == "a dog\t-1.5000\t▁a </s>\t(3 × 7 × 6 numbers)\n"
+    assert json.loads(zoo_command(*command, "--json"))["weights"] == [[[0.5] * 6] * 7] * 3
+
+
+def test_predict_draws_attention(zoo_command, captioner, monkeypatch, capsys):
+    drawn = []
+    monkeypatch.setattr("zoo.plots.attention", lambda *arguments: drawn.append(arguments))
+    main(["predict", "captioner", "--plot", "out.png", "--json", "a.jpg"])
+    said = capsys.readouterr()
+    assert drawn == [(captioner, Path("a.jpg"), Path("out.png"))]
+    assert json.loads(said.out)["caption"] == "a dog"
+    assert said.err == "Picture: out.png\n"
+
+
+CAPTIONER_ERRORS = {
+    "c.jpg": "There is no file 'c.jpg'; this signature takes paths of files",
+    "a.jpg captioner": "captioner is a directory; this signature takes paths of files",
+    f"{'long' * 100}": "There is no file 'longlong",
+    "a.jpg --signature beam": "There is no signature 'beam'; there are attention, greedy, sample, serving_default",
+    "a.jpg --signature sample": 'This signature takes JSON objects {"image_bytes": ..., "seed": ...}, not \'a.jpg\'',
+    "[1] --signature sample": "This signature takes JSON objects",
+    '{"image_bytes":"c.jpg"} --signature sample': "There is no file 'c.jpg'",
+    "a.jpg b.jpg --plot a.png": "--plot draws one input, not 2",
+    "a.jpg --plot a.png --signature greedy": "--plot draws the signature 'attention'; leave out --signature",
+    "a.jpg --plot a.xyz": "a.xyz cannot be written: the name of a picture ends in one of",
+    "a.jpg --plot nowhere/a.png": "there is no directory nowhere",
+}
+
+
+@pytest.mark.parametrize("arguments", CAPTIONER_ERRORS)
+def test_errors_with_files_are_known_before_the_model_is_loaded(zoo_command, captioner, monkeypatch, arguments):
+    monkeypatch.setattr("zoo.loading.load", None)
+    code, message = zoo_command("predict", "captioner", *arguments.split())
+    assert code == 2
+    assert message.startswith("error: ")
+    assert message.count("\n") == 1
+    assert CAPTIONER_ERRORS[arguments] in message
+
+
+def test_scores_up_to_100_have_two_decimals():
+    assert [cards.number(value) for value in (0.92124, 1.0, 31.4159, -0.5)] == ["0.9212", "1.0000", "31.42", "-0.5000"]
+    assert cards.interval({"low": 30.126, "high": 32}) == "30.13 to 32.00"
+
+
 def test_evaluate_repeats_the_score_of_the_card(zoo_command, tiny_artefact):
     card = cards.read(tiny_artefact)
     said = zoo_command("evaluate", tiny_artefact, "--json")
@@ -115,7 +215,8 @@ ERRORS = {
     "predict ARTEFACT --signature beam text": "There is no signature 'beam'; there are parts, serving_default",
     "predict ARTEFACT --file nowhere.txt": "nowhere.txt cannot be read as UTF-8 text",
     "predict ARTEFACT --file latin.txt": "latin.txt cannot be read as UTF-8 text",
-    "predict ARTEFACT --file latin.txt text": "Give either texts or --file, not both",
+    "predict ARTEFACT --file latin.txt text": "Give either inputs or --file, not both",
+    "predict ARTEFACT text --plot a.png": "--plot draws the signature 'attention'",
     "evaluate no_such_artefact": "There is no artefact 'no_such_artefact'",
     "info no_such_artefact": "no_such_artefact",
     "list --mapping sideways": "There is no mapping 'sideways'; there are one_to_one",

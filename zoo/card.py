@@ -131,9 +131,20 @@ def weights(directory: Path) -> dict:
     }
 
 
+def number(value: float) -> str:
+    """A score as text: shares with four decimals, what goes up to 100 with two."""
+    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
+
+
+def interval(score: dict) -> str:
+    """The 95 % interval of a score as text."""
+    return f"{number(score['low'])} to {number(score['high'])}"
+
+
 def render(card: dict) -> str:
     """The card as Markdown, the artefact's README."""
     run, data, task = card["run"], card["data"], card["task"]
+    best = number(run["best"])
     example = card["examples"][0]
     is_file = isinstance(example["input"], dict) and "b64" in example["input"]
     example_input = 'Path("image.png")' if is_file else json.dumps(example["input"], ensure_ascii=False)
@@ -159,8 +170,7 @@ def render(card: dict) -> str:
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {key} | {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {score['n']:,} |"
-        for key, score in card["scores"].items()
+        f"| {key} | {number(score['value'])} | {interval(score)} | {score['n']:,} |" for key, score in card["scores"].items()
     ]
     lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
     facts = {
@@ -169,7 +179,7 @@ def render(card: dict) -> str:
         "terms of the data the weights come from": data["terms"],
         "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
         "seed": run["seed"],
-        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {run['monitor']} on validation ({run['best']:.4f})",
+        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {run['monitor']} on validation ({best})",
         "time": f"{run['seconds'] / 60:.1f} min on {run['hardware']}",
         "parameters": f"{card['parameters']:,}",
         "size": f"{card['bytes'] / 1e6:.1f} MB",
@@ -179,6 +189,12 @@ def render(card: dict) -> str:
         "files": f"SHA-256 of all {len(card['files'])} in `card.json`, checked by `zoo.load`",
     }
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
+    pictures = {"Training curves": "pictures/curves.png", "Attention": "pictures/attention.png"}
+    pictures = {title: file for title, file in pictures.items() if file in card["files"]}
+    if pictures:
+        lines += ["", "## Pictures"]
+        for title, file in pictures.items():
+            lines += ["", f"![{title}]({file})"]
     lines += ["", "## Signatures", "", "| signature | inputs | outputs |", "|---|---|---|"]
     for name, signature in card["signatures"].items():
         inputs = ", ".join(f"`{key}` {value}" for key, value in signature["inputs"].items())

@@ -14,10 +14,10 @@ def main(arguments=None) -> None:
     """Runs a command; ends the process with code 2 and one line for anything the user can put right."""
     parser = _parser()
     options, more = parser.parse_known_args(arguments)
-    if more and ("text" not in options or any(word.startswith("-") for word in more)):
+    if more and ("inputs" not in options or any(word.startswith("-") for word in more)):
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     elif more:
-        options.text += more  # `zoo predict NAME --json TEXT`: argparse takes no list in two pieces
+        options.inputs += more  # `zoo predict NAME --json TEXT`: argparse takes no list in two pieces
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         options.command(options)
@@ -48,13 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="name of a builder or an artefact, or path of an artefact")
     command.add_argument("--json", action="store_true", help="print JSON: of an artefact, its card")
 
-    command = add(_predict, "Answer texts: given, from a file, or from standard input, one a line.")
+    command = add(_predict, "Answer texts or files: given, from a list, or from standard input, one a line.")
     command.add_argument("name", help="name or path of an artefact")
-    command.add_argument("text", nargs="*", help="texts; none: standard input")
-    command.add_argument("--file", type=Path, help="read the texts from this file, one a line")
+    what = "texts, paths of files, or JSON objects {input: value} where a signature has several inputs; none: standard input"
+    command.add_argument("inputs", nargs="*", metavar="input", help=what)
+    command.add_argument("--file", type=Path, help="read the inputs from this file, one a line")
     command.add_argument("--signature", default="serving_default", help="see `zoo info NAME` (default: %(default)s)")
     command.add_argument("--version", type=int, help="version of the artefact (default: the newest)")
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
+    command.add_argument("--plot", type=Path, help="also draw where the model looks at the one input, to this .png, .svg, ...")
 
     command = add(_evaluate, "Repeat the score of an artefact's card on its test data, without training.")
     command.add_argument("name", help="name or path of an artefact")
@@ -93,8 +95,9 @@ def _list(options):
     table.title = "Artefacts: zoo.load(NAME)"
     for facts, path in cards:
         name, score = next(iter(facts["scores"].items()))
+        value = card.number(score["value"])
         mapping, size = facts["mapping"].replace("_", "-"), f"{facts['bytes'] / 1e6:.1f} MB"
-        table.add_row(facts["name"], path.name, mapping, f"{name} {score['value']:.4f}", size, facts["task"]["builder"])
+        table.add_row(facts["name"], path.name, mapping, f"{name} {value}", size, facts["task"]["builder"])
     console.print(table)
 
 
@@ -117,21 +120,31 @@ def _info(options):
 def _predict(options):
     from zoo import card
 
-    card.find(options.name, options.version)  # a wrong name is known at once, before TensorFlow is imported
-    texts = _texts(options)
+    # what is wrong with the command is known at once, before TensorFlow is imported
+    signatures = card.read(card.find(options.name, options.version))["signatures"]
+    if options.signature not in signatures:
+        raise ZooError(f"There is no signature {options.signature!r}; there are {', '.join(sorted(signatures))}.")
+    items = [_input(line, signatures[options.signature]["inputs"]) for line in _lines(options)]
+    if options.plot:
+        _check_plot(options, signatures, len(items))
     from zoo import loading
 
     model = loading.load(options.name, options.version)
-    for start in range(0, len(texts), 256):  # so that a long file answers as it goes
-        for answer in model.predict(texts[start : start + 256], signature=options.signature):
+    for start in range(0, len(items), 256):  # so that a long file answers as it goes
+        for answer in model.predict(items[start : start + 256], signature=options.signature):
             print(json.dumps(answer, ensure_ascii=False) if options.json else _line(answer), flush=True)
+    if options.plot:
+        from zoo import plots
+
+        plots.attention(model, items[0], options.plot)
+        print(f"Picture: {options.plot}", file=sys.stderr)  # beside the answers, which another program may read
 
 
-def _texts(options) -> list[str]:
-    if options.file and options.text:
-        raise ZooError("Give either texts or --file, not both.")
-    if options.text:
-        return options.text
+def _lines(options) -> list[str]:
+    if options.file and options.inputs:
+        raise ZooError("Give either inputs or --file, not both.")
+    if options.inputs:
+        return options.inputs
     try:
         content = options.file.read_text(encoding="utf-8") if options.file else sys.stdin.read()
     except (OSError, UnicodeDecodeError) as error:
@@ -139,15 +152,58 @@ def _texts(options) -> list[str]:
     return content.removesuffix("\n").split("\n") if content else []
 
 
+def _input(line: str, names):
+    """A line as `Model.predict` takes it, for a signature with inputs of these names."""
+    if len(names) == 1:
+        return _path(line) if next(iter(names)).endswith("_bytes") else line
+    try:
+        values = json.loads(line)
+    except ValueError:
+        values = None
+    if not isinstance(values, dict):
+        wanted = ", ".join(f'"{name}": ...' for name in sorted(names))
+        raise ZooError(f"This signature takes JSON objects {{{wanted}}}, not {line!r}.")
+    is_path = {name: name.endswith("_bytes") and isinstance(value, str) for name, value in values.items()}
+    return {name: _path(value) if is_path[name] else value for name, value in values.items()}
+
+
+def _path(name: str) -> Path:
+    if not os.path.exists(name):
+        raise ZooError(f"There is no file {name!r}; this signature takes paths of files.")
+    if os.path.isdir(name):
+        raise ZooError(f"{name} is a directory; this signature takes paths of files.")
+    return Path(name)
+
+
+def _check_plot(options, signatures, count):
+    if "attention" not in signatures:
+        raise ZooError(f"--plot draws the signature 'attention'; {options.name} has only {', '.join(sorted(signatures))}.")
+    if options.signature not in ("serving_default", "attention"):
+        raise ZooError("--plot draws the signature 'attention'; leave out --signature.")
+    if count != 1:
+        raise ZooError(f"--plot draws one input, not {count}.")
+    from zoo import plots
+
+    plots.check_path(options.plot)
+
+
 def _line(answer: dict) -> str:
-    """An answer as tab-separated fields, texts first."""
+    """An answer as tab-separated fields, texts first; one with an error as that."""
 
     def field(value):
+        if isinstance(value, list) and value and isinstance(value[0], list):
+            return f"({' × '.join(map(str, shape(value)))} numbers)"  # weights of attention, say; --json has them
         if isinstance(value, list):
-            return " ".join(field(item) for item in value)
+            return " ".join(field(item) for item in value if item != "")
         return f"{value:.4f}" if isinstance(value, float) else str(value)
 
-    return "\t".join(field(value) for value in sorted(answer.values(), key=lambda value: not isinstance(value, str)))
+    def shape(value):
+        return [len(value), *(shape(value[0]) if value else [])] if isinstance(value, list) else []
+
+    if answer.get("error"):
+        return f"error: {answer['error']}"
+    values = (value for name, value in answer.items() if name != "error")
+    return "\t".join(field(value) for value in sorted(values, key=lambda value: not isinstance(value, str)))
 
 
 def _evaluate(options):
@@ -170,8 +226,8 @@ def _evaluate(options):
         return
     for name, score in scores.items():
         was = model.card["scores"].get(name, {}).get("value", math.nan)  # own data may have changed since
-        interval = f"{score['low']:.4f} to {score['high']:.4f}, n {score['n']:,}"
-        print(f"{name}: {score['value']:.4f} ({interval}); the card says {was:.4f}")
+        interval = f"{card.interval(score)}, n {score['n']:,}"
+        print(f"{name}: {card.number(score['value'])} ({interval}); the card says {card.number(was)}")
 
 
 def _publish(options):

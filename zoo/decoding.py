@@ -162,9 +162,9 @@ def beam_search(
         # all are closed once the row is done: from here on nothing of it changes, however long its batch-mates go on
         return position + 1, tf.reshape(tokens, [-1]), closed | done[:, None], log_probs, scores, history, state
 
-    # all begin alike, so only one of them may go on
-    log_probs = tf.tile([[0.0] + [float("-inf")] * (width - 1)], [rows, 1])
     closed = tf.tile(limits[:, None] <= 0, [1, width])
+    # all begin alike, so only one of them may go on; those of a row without room are all the empty answer
+    log_probs = tf.where(closed, 0.0, [0.0] + [float("-inf")] * (width - 1))
     history = tf.zeros([rows, width, 0], tf.int32)
     _, _, _, log_probs, scores, history, _ = tf.while_loop(
         lambda position, tokens, closed, *_: ~tf.reduce_all(closed),

@@ -5,6 +5,7 @@ import collections
 import contextlib
 import json
 import platform
+import shlex
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import tensorflow as tf
 from zoo import card as cards
 from zoo import config as configs
 from zoo import kernels, loading
+from zoo.errors import ZooError
 from zoo.publishing import making, publish
 
 # Ops that the census of a card counts: the recurrent kernels of each device.
@@ -46,14 +48,16 @@ def export(task, run, *, test, score):
             {"input": _as_json(example), "output": answer}
             for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
         ]
+        _draw(model, task, run, directory / "pictures")
         _write_card(directory, facts)
     first, value = next(iter(facts["scores"].items()))
     example = task.examples[0]
-    predict = f"  zoo predict {target} {json.dumps(example)}\n" if isinstance(example, str) else ""
+    argument = {str: shlex.quote(str(example)), bytes: "FILE"}.get(type(example))
+    predict = f"  zoo predict {target} {argument}\n" if argument else ""
     print(
-        f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: {value['value']:.4f} "
-        f"({value['low']:.4f} to {value['high']:.4f})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\nNext:\n{predict}"
-        f"  zoo info {target}"
+        f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: "
+        f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
+        f"Next:\n{predict}  zoo info {target}"
     )
     if run.data.source == "real":
         print(f"  zoo publish {run.path}")
@@ -180,6 +184,20 @@ def _write_card(directory: Path, facts: dict) -> None:
     (directory / cards.FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     if facts["scores"]:
         (directory / "README.md").write_text(cards.render(facts), encoding="utf-8")
+
+
+def _draw(model, task, run, directory: Path) -> None:
+    """Pictures for the card: the training, and where the model looks; what cannot be drawn is left out, and that is said."""
+    try:
+        from zoo import plots
+
+        directory.mkdir()
+        plots.curves(run.log, directory / "curves.png", task.monitor)
+        if "attention" in model.signatures:
+            texts = [example for example in task.examples if isinstance(example, str)]
+            plots.attention(model, max(texts, key=len, default=task.examples[0]), directory / "attention.png")
+    except ZooError as error:
+        print(f"Pictures left out: {error}")
 
 
 def _as_json(example):

@@ -70,7 +70,7 @@ def write_index(root: Path) -> None:
             name, score = next(iter(card["scores"].items()))
             lines.append(
                 f"| [`{card['name']}`]({directory.name}/{there[-1]}/README.md) | {card['mapping'].replace('_', '-')} "
-                f"| {name} {score['value']:.4f} | {score['low']:.4f} to {score['high']:.4f} | {card['parameters']:,} "
+                f"| {name} {cards.number(score['value'])} | {cards.interval(score)} | {card['parameters']:,} "
                 f"| {card['bytes'] / 1e6:.1f} MB | `{card['run']['command']}` |"
             )
     (root / "README.md").write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -8,6 +8,7 @@ from zoo.layers.efficientnet import efficientnet_lite0, load_imagenet
 from zoo.layers.ngrams import BigramEmbedding, NGramLinear
 from zoo.layers.pooling import MaxMeanPooling
 from zoo.layers.recurrent import GRU, LSTM, SimpleRNN
+from zoo.layers.repeat import RepeatRows
 from zoo.layers.stack import recurrent_stack
 from zoo.layers.transformer import SinusoidalPositions, TransformerBlock, TransformerDecoderBlock
 from zoo.layers.windows import JoinWindows, SplitWindows
@@ -23,6 +24,7 @@ __all__ = [
     "MultiplicativeAttention",
     "NGramLinear",
     "Perturbation",
+    "RepeatRows",
     "SimpleRNN",
     "SinusoidalPositions",
     "SplitWindows",

@@ -1,6 +1,7 @@
 """Attention of a decoder over a memory: where to look, and what is seen there."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -37,9 +38,9 @@ class _Attention(keras.layers.Layer):
         scores = ops.cast(self.scores(query, keys), "float32")  # a softmax over float16 loses digits
         if mask is not None:
             valid = ops.cast(mask, "float32")[:, None, :]
-            weights = ops.softmax(scores + (valid - 1) * 1e9) * valid
+            weights = tf.nn.softmax(scores + (valid - 1) * 1e9) * valid
         else:
-            weights = ops.softmax(scores)
+            weights = tf.nn.softmax(scores)
         weights = ops.cast(weights, memory.dtype)
         return ops.matmul(weights, memory), weights
 

@@ -56,10 +56,8 @@ def efficientnet_lite0(image_size: int = 224, *, name: str = "encoder") -> keras
         raise ZooError(f"image_size must be a multiple of 32, not {image_size}.")
 
     def convolution(x, part, width, kernel=1, stride=1, activation="relu6"):
-        layer = keras.layers.Conv2D(
-            width, kernel, stride, padding="same", activation=activation, name=f"{name}_{part}", trainable=False
-        )
-        return layer(x)
+        options = {"padding": "same", "activation": activation, "kernel_initializer": "he_normal", "trainable": False}
+        return keras.layers.Conv2D(width, kernel, stride, name=f"{name}_{part}", **options)(x)
 
     pictures = keras.Input((image_size, image_size, 3), name="pictures")
     # (pixel - 127) / 128 with pixels from 0 to 255, as in training; not folded into the stem, whose padding is zeros
@@ -72,7 +70,14 @@ def efficientnet_lite0(image_size: int = 224, *, name: str = "encoder") -> keras
             if expansion > 1:
                 x = convolution(x, f"{part}_expand", expansion * x.shape[-1])
             x = keras.layers.DepthwiseConv2D(
-                kernel, stride, padding="same", activation="relu6", name=f"{name}_{part}_depthwise", trainable=False
+                kernel,
+                stride,
+                padding="same",
+                activation="relu6",
+                # He's, for the one channel that each sees; Keras would count all
+                depthwise_initializer=keras.initializers.RandomNormal(stddev=2**0.5 / kernel),
+                name=f"{name}_{part}_depthwise",
+                trainable=False,
             )(x)
             x = convolution(x, f"{part}_project", width, activation=None)
             if repeat:

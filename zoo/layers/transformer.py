@@ -1,6 +1,7 @@
 """The transformer's blocks, the alternative to a recurrence."""
 
 import keras
+import tensorflow as tf
 from keras import ops
 
 
@@ -147,8 +148,11 @@ class TransformerDecoderBlock(keras.layers.Layer):
         scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) * (self.width // self.heads) ** -0.5
         scores = ops.cast(scores, "float32")
         if mask is not None:
-            scores = scores + (ops.cast(mask, "float32")[:, None] - 1) * 1e9
-        weights = ops.cast(ops.softmax(scores), values.dtype)
+            valid = ops.cast(mask, "float32")[:, None]
+            weights = tf.nn.softmax(scores + (valid - 1) * 1e9) * valid  # an empty memory is not seen at all
+        else:
+            weights = tf.nn.softmax(scores)
+        weights = ops.cast(weights, values.dtype)
         seen = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         return ops.reshape(seen, (*ops.shape(seen)[:2], self.width)), ops.mean(weights, axis=1)
 

@@ -13,7 +13,7 @@ from zoo.layers.attention import ATTENTIONS
 from zoo.layers.stack import CELLS
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import first, generate, look, shifted, token_names
-from zoo.preprocessing import Images, SubWords
+from zoo.preprocessing import Images, SubWords, at_least_one
 from zoo.registry import create_model, register_model
 from zoo.tasks import Task
 
@@ -52,7 +52,8 @@ def image_captioner(
     Returns:
         A `keras.Model`: `image` float32 [N, image_size, image_size, 3], RGB from 0 to 1, and `target` int32 [N, T] (the tokens
         before each step), right-padded with 0 → a dict of `logits` float32 [N, T, vocabulary_size] and the weights of the
-        attention over the grid, row by row, `attention` float [N, T, S].
+        attention over the grid, row by row, `attention` float [N, T, S]. `target` may have K rows for each image, one after
+        the other, and so have the outputs then.
 
     Raises:
         ZooError: if an argument is out of range.
@@ -81,12 +82,13 @@ def image_captioner(
     x = keras.layers.Dropout(dropout, name="grid_dropout")(x)
     memory = keras.layers.Dense(units, activation="relu", name="memory")(x)
     memory = keras.layers.Dropout(dropout, name="memory_dropout")(memory)
+    each = zoo_layers.RepeatRows(name="repeat")(memory, target)
     if cell == "transformer":
         decoder = zoo_layers.TransformerDecoder(vocabulary_size, units=units, layers=layers, dropout=dropout, name="decoder")
     else:
         options = {"embedding_dim": embedding_dim or units, "attention": attention, "dropout": dropout}
         decoder = zoo_layers.Decoder(vocabulary_size, cell=cell, units=units, layers=layers, **options, name="decoder")
-    logits, weights = decoder(target, memory)
+    logits, weights = decoder(target, each)
     return keras.Model({"image": image, "target": target}, {"logits": logits, "attention": weights}, name="image_captioner")
 
 
@@ -147,11 +149,10 @@ class ImageCaptioner(Task):
         return {"image": images, "target": before}, after
 
     def finish_batch(self, inputs, targets):
-        """One row for each caption of an image, no longer than the longest one."""
-        captions = tf.shape(targets)[1]
+        """Captions as rows of their own, those of an image one after the other, no longer than the longest one."""
         used = tf.reduce_max(tf.reduce_sum(tf.cast(targets != 0, tf.int32), axis=2))
         before, targets = (tf.reshape(ids[..., :used], [-1, used]) for ids in (inputs["target"], targets))
-        return {"image": tf.repeat(inputs["image"], captions, axis=0), "target": before}, targets
+        return {"image": inputs["image"], "target": before}, targets
 
     @functools.cached_property
     def trained(self):
@@ -228,9 +229,10 @@ class ImageCaptioner(Task):
 
     def _read(self, image_bytes):
         """Files [N] → what the encoder makes of them, float [N, S, M], and errors [N]."""
-        images, error = self.encode(image_bytes)
+        count = tf.shape(image_bytes)[0]
+        images, error = self.encode(at_least_one(image_bytes))
         encoder = keras.Model(self.model.get_layer("image").output, self.model.get_layer("memory_dropout").output)
-        return encoder(images, training=False), error
+        return encoder(images, training=False)[:count], error[:count]
 
     def _generate(self, memory, error, **options):
         """Captions, empty ones where there is an error; options as `generate` has them."""

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from zoo.errors import ZooError
 from zoo.layers.stack import CELLS, recurrent_stack
-from zoo.preprocessing import Images
+from zoo.preprocessing import Images, at_least_one
 from zoo.registry import create_model, register_model
 from zoo.tasks import Task
 
@@ -143,8 +143,10 @@ class ImageClassifier(Task):
 
         @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
         def serving_default(image_bytes):
-            images, error = self.images(image_bytes)
-            probabilities = tf.nn.softmax(self.model(images, training=False))
+            count = tf.shape(image_bytes)[0]
+            images, error = self.images(at_least_one(image_bytes))
+            logits, error = self.model(images, training=False)[:count], error[:count]
+            probabilities = tf.nn.softmax(logits)
             label = tf.gather(names, tf.argmax(probabilities, axis=1))
             fine = error == ""
             return {

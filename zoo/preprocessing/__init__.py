@@ -1,9 +1,9 @@
 """From raw inputs to tensors, in TensorFlow ops only, so that the same code runs in training and inside an export."""
 
 from zoo.preprocessing.cooccurrence import cooccurrence_embeddings
-from zoo.preprocessing.images import Images
+from zoo.preprocessing.images import Images, at_least_one
 from zoo.preprocessing.ngrams import NGrams
 from zoo.preprocessing.subwords import SubWords
 from zoo.preprocessing.words import Words, split_words
 
-__all__ = ["Images", "NGrams", "SubWords", "Words", "cooccurrence_embeddings", "split_words"]
+__all__ = ["Images", "NGrams", "SubWords", "Words", "at_least_one", "cooccurrence_embeddings", "split_words"]

@@ -106,6 +106,11 @@ class Images:
         return tf.ensure_shape(tf.clip_by_value(image, 0, 1), self.shape)
 
 
+def at_least_one(image_bytes):
+    """Files, string [N] → the same, or an empty file where there is none: TensorFlow's oneDNN kernels fail on no images."""
+    return tf.concat([image_bytes, tf.fill([tf.cast(tf.shape(image_bytes)[0] == 0, tf.int32)], "")], axis=0)
+
+
 def _over_white(pixels):
     """Integer [h, w, 1 to 4], where an even number of channels ends with alpha → [h, w, 1 or 3]."""
 

@@ -1,0 +1,104 @@
+"""One sentence through the shipped translator against the decoding loops of the tutorials, same weights, one run.
+
+    python benchmarks/decoding.py                    # about 2 minutes
+
+`keras_loop` decodes as the Keras example "English-to-Spanish translation with a sequence-to-sequence Transformer" does: a
+Python loop that runs the whole model on the growing prefix at each step. `step_loop` decodes as TensorFlow's tutorial "Neural
+machine translation with attention" does: the encoder once, then a Python loop over the decoder's step. All three begin with
+the text and end with a text. Calls alternate, and medians are compared. Writes results/decoding_cpu.csv.
+"""
+
+import statistics
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import tensorflow as tf
+import tyro
+from rich.progress import track
+from table import write
+
+import zoo
+from zoo.data.spanish_phrases import spanish_phrases
+from zoo.models.text_generation import allowed
+from zoo.preprocessing import SubWords
+
+LIMIT = 64
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to time."""
+
+    # Name or path of the artefact.
+    artefact: str = "spanish_to_english"
+    # Sentences, each once with each decoder.
+    sentences: int = 40
+
+
+def keras_loop(task, text):
+    """The whole model at each step, on what has been written so far."""
+    source, written = task.encode(text), [SubWords.START]
+    while len(written) <= LIMIT:
+        logits = task.model({"source": source, "target": tf.constant([written])}, training=False)["logits"]
+        written.append(int(np.argmax(allowed(logits)[0, -1])))
+        if written[-1] == SubWords.END:
+            break
+    return task.target_words.decode(tf.constant([written[1:]]))
+
+
+def step_loop(task, text):
+    """The encoder once, the decoder step by step."""
+    source, memory = task._read(text)
+    decoder = task.model.get_layer("decoder")
+    state, context = decoder.prepare(memory, source != 0, LIMIT + 1)
+    token, written = tf.constant([SubWords.START]), []
+    while len(written) < LIMIT:
+        logits, state = decoder.step(token, tf.constant(len(written)), state, context)
+        token = tf.argmax(allowed(logits), axis=1, output_type=tf.int32)
+        written.append(int(token[0]))
+        if written[-1] == SubWords.END:
+            break
+    return task.target_words.decode(tf.constant([written]))
+
+
+def main(options: Options):
+    """Times all of them on each sentence, and writes the table."""
+    task, model = zoo.load_task(options.artefact), zoo.load(options.artefact)
+    decoders = {
+        "zoo_greedy": lambda text: model.signatures["greedy"](text=text)["translation"],
+        "zoo_beam_5": lambda text: model.signatures["serving_default"](text=text)["translation"],
+        "step_loop": lambda text: step_loop(task, text),
+        "keras_loop": lambda text: keras_loop(task, text),
+    }
+    sentences = [spanish for spanish, _ in spanish_phrases()["test"]][: options.sentences]
+    times, answers = {name: [] for name in decoders}, {name: [] for name in decoders}
+    for row, sentence in enumerate(track([sentences[0]] * 3 + sentences)):
+        text = tf.constant([sentence])
+        for name, decode in decoders.items():
+            start = time.perf_counter()
+            answer = decode(text).numpy()[0].decode()
+            if row >= 3:  # the first ones optimise the graph
+                times[name].append(1e3 * (time.perf_counter() - start))
+                answers[name].append(answer)
+    medians = {name: statistics.median(values) for name, values in times.items()}
+    words = statistics.mean(len(answer.split()) for answer in answers["zoo_greedy"])
+    same = {name: np.mean([a == b for a, b in zip(answers[name], answers["zoo_greedy"], strict=True)]) for name in decoders}
+    write(
+        "decoding_cpu",
+        [
+            {
+                "decoder": name,
+                "sentences": len(sentences),
+                "words_written": round(words, 1),
+                "median_ms": round(median, 2),
+                "ratio_to_zoo_greedy": round(median / medians["zoo_greedy"], 2),
+                "same_as_zoo_greedy": round(float(same[name]), 3),
+            }
+            for name, median in medians.items()
+        ],
+    )
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
