@@ -28,9 +28,11 @@ _HOME = {
     "ZooError": "zoo.errors",
     # modules
     "data": None,
+    "decoding": None,
     "kernels": None,
     "layers": None,
     "metrics": None,
+    "plots": None,
     "preprocessing": None,
 }
 

@@ -172,6 +172,9 @@ def render(card: dict) -> str:
     lines += [
         f"| {key} | {number(score['value'])} | {interval(score)} | {score['n']:,} |" for key, score in card["scores"].items()
     ]
+    signatures = {key: score["signature"] for key, score in card["scores"].items() if "signature" in score}
+    if signatures:  # without it a BLEU cannot be compared with another
+        lines += ["", "sacreBLEU signatures: " + "; ".join(f"{key} `{value}`" for key, value in signatures.items()) + "."]
     lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
     facts = {
         "command": f"`{run['command']}`",

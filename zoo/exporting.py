@@ -155,7 +155,7 @@ def _provenance(task, run, score) -> dict:
             "loader": data.loader,
             "source": data.source,
             "description": data.description,
-            "terms": data.terms,
+            "terms": "; ".join(terms for terms in (data.terms, task.terms) if terms),
             "sizes": data.sizes,
             "test": f"the {data.sizes['test']:,} test examples of the {data.source} data",
             "arguments": data.arguments,

@@ -73,14 +73,14 @@ def translation(model, test) -> dict[str, dict]:
         test: `tf.data.Dataset` of (text, references [R]), unbatched.
 
     Returns:
-        Name → score, "BLEU" first: 0 to 100, cased, by sacreBLEU, whose signature is part of the name. "token accuracy" is the
+        Name → score, "BLEU" first: 0 to 100, cased, by sacreBLEU, with its signature. "token accuracy" is the
         share of the first references' tokens that are the likeliest when those before them are given.
 
     Source: Post 2018, "A Call for Clarity in Reporting BLEU Scores"; Popović 2015 for chrF.
     """
     from sacrebleu.metrics import BLEU, CHRF
 
-    texts, references = zip(*[(text, list(refs)) for text, refs in _raw(test)], strict=True)
+    texts, references = zip(*[(text, list(refs)) for text, refs in test.as_numpy_iterator()], strict=True)
     columns = _columns(references)
     answers = _answers(model, texts, "serving_default", "translation")
     scores = _sacre("BLEU", BLEU(), answers, columns) | _sacre("chrF", CHRF(), answers, columns)
@@ -104,11 +104,11 @@ def captioning(model, test) -> dict[str, dict]:
 
     Returns:
         Name → score, "BLEU-4" first: 0 to 1, in lower case and without punctuation on both sides as is usual for captions,
-        words split at spaces; by sacreBLEU.
+        words split at spaces; by sacreBLEU, with its signature.
     """
     from sacrebleu.metrics import BLEU
 
-    files, references = zip(*_raw(test), strict=True)
+    files, references = zip(*test.as_numpy_iterator(), strict=True)
     references = [[_plain(text.decode()) for text in texts] for texts in references]
     answers = [_plain(text) for text in _answers(model, files, "serving_default", "caption")]
     shuffled = [*references[1:], references[0]]
@@ -120,12 +120,7 @@ def captioning(model, test) -> dict[str, dict]:
     for order in (4, 3, 2, 1):
         scores |= _sacre(f"BLEU-{order}", bleu(order), answers, _columns(references), scale=100)
     scores |= _sacre("BLEU-4 on shuffled images", bleu(4), answers, _columns(shuffled), scale=100)
-    distinct = len(set(answers)) / len(answers)
-    return scores | {"share of distinct captions": {"value": distinct, "low": distinct, "high": distinct, "n": len(answers)}}
-
-
-def _raw(test):
-    return test.as_numpy_iterator()
+    return scores
 
 
 def _plain(caption: str) -> str:

@@ -25,6 +25,7 @@ class Task(abc.ABC):
     assets: dict[str, list[str]]
     resources: tuple = ()  # lookup tables and the like, which a SavedModel has to hold
     stored_in_float16: bool = False
+    terms: str = ""  # of weights that it began with, for the card
     buckets: tuple[int, ...] = ()  # lengths to pad training examples to, ascending, at most 4; () where all are equal
 
     @abc.abstractmethod

