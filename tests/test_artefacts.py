@@ -27,8 +27,15 @@ def test_the_graph_holds_the_kernels_of_both_devices_in_stock_ops(export):
     assert compiled == []  # TF Serving refuses them by default
 
 
-def test_answers_are_those_of_the_task_in_memory(export):
-    answers = export.task.signatures()["serving_default"](**export.tensors("serving_default"))
+def test_the_task_is_rebuilt_and_answers_like_the_artefact(export, tmp_path):
+    task = export.rebuilt(tmp_path / "artefact")
+    assert task.config() == export.task.config()
+    assert task.assets == export.task.assets
+    for weight, expected in zip(task.model.weights, export.task.model.weights, strict=True):
+        assert weight.path == expected.path
+        assert weight.dtype == expected.dtype
+        np.testing.assert_array_equal(weight.numpy(), expected.numpy(), err_msg=weight.path)
+    answers = task.signatures()["serving_default"](**export.tensors("serving_default"))
     tiny.assert_same({name: value.numpy() for name, value in answers.items()}, export.answers["serving_default"])
 
 

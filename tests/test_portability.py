@@ -80,7 +80,12 @@ def c_program(tmp_path_factory):
 
 
 # The class of a task → the output that the program asks for.
-OUTPUTS = {"TextClassifier": "probabilities", "ImageClassifier": "probabilities", "Translator": "translation", "ImageCaptioner": "score"}
+OUTPUTS = {
+    "TextClassifier": "probabilities",
+    "ImageClassifier": "probabilities",
+    "Translator": "translation",
+    "ImageCaptioner": "score",
+}
 
 
 def test_a_c_program_gets_the_same_answers(export, c_program, tmp_path):

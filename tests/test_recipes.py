@@ -16,6 +16,13 @@ from zoo import config as configs
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.py"))
 
+# Flags that make a run of each recipe small; those of imdb_sentiment are in conftest.py.
+SMALL = {
+    "flickr8k_captioning": "--encoder convolutional --image-size 32 --units 8 --embedding-dim 8 --vocabulary-size 150",
+    "mnist_digits": "",
+    "spanish_to_english": "--units 8 --embedding-dim 8 --vocabulary-size 300 --max-tokens 12",
+}
+
 # More settings to run a recipe with, beyond its defaults.
 VARIANTS = [
     ("imdb_sentiment", "--cell rnn --ngram-order 0"),
@@ -42,7 +49,8 @@ def test_recipes_are_alike(path, import_recipe):
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_a_recipe_runs_as_a_script(path, tiny_flags, tiny_artefact, tmp_path):
-    flags = tiny_flags if path.stem == "imdb_sentiment" else ["--data", "sample", "--max-steps", "3"]
+    small = ["--data", "sample", "--max-steps", "3", *SMALL.get(path.stem, "").split()]
+    flags = tiny_flags if path.stem == "imdb_sentiment" else small
     command = [sys.executable, path, *flags, "--runs", "runs"]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert finished.returncode == 0, finished.stderr
@@ -88,6 +96,18 @@ def test_own_texts_from_a_file(imdb, tiny_flags, tmp_path):
     assert [answer["label"] for answer in answers] == [label for _, label in LABELLED]
     assert len(answers[0]["probabilities"]) == 3
     assert model.card["data"]["source"] == "own"
+
+
+def test_own_sentence_pairs_from_a_file(import_recipe, tmp_path):
+    """A vocabulary of their own, also of other scripts, and no picture of anybody else's data in the card."""
+    recipe = import_recipe(Path(__file__).parents[1] / "recipes" / "spanish_to_english.py")
+    pairs = [f"{number} раз\t{number} times" for number in range(400)]
+    (tmp_path / "pairs.tsv").write_text("\n".join(pairs), encoding="utf-8")
+    flags = [*SMALL["spanish_to_english"].split(), "--pairs", str(tmp_path / "pairs.tsv"), "--max-steps", "3"]
+    model = configs.run(recipe.main, [*flags, "--runs", str(tmp_path / "runs")])
+    assert model.card["data"]["source"] == "own"
+    assert {"translation", "score"} == set(model.predict(["7 раз"])[0])
+    assert "▁раз" in (model.directory / "assets" / "source.txt").read_text(encoding="utf-8").split("\n")
 
 
 LABELLED = (("dull", "böse"), ("fine", "gut"), ("odd", "unsure, really"))

@@ -1,11 +1,14 @@
 """Tiny tasks with random weights, and the SavedModels made of them: what every artefact promises is tried on these."""
 
 import functools
+import json
+import shutil
 
 import numpy as np
 import tensorflow as tf
 
 import zoo
+from zoo import card as cards
 from zoo import exporting
 from zoo.data import drawn_digits, photos
 from zoo.data.drawn_scenes import drawn_scenes
@@ -55,8 +58,8 @@ def captioner(weights, **arguments):
     files, captions = zip(*drawn_scenes(60, 1, 1)["train"], strict=True)
     dataset = tf.data.Dataset.from_tensor_slices((list(files), list(captions)))
     words = SubWords.fit(dataset.flat_map(zoo.ImageCaptioner.sentences), size=80, limit=12, file="words.txt")
-    sizes = {"vocabulary_size": words.size, "image_size": 32}
-    task = zoo.ImageCaptioner(zoo.create_model("image_captioner", **sizes, **arguments), words, examples=photos.examples())
+    arguments = {"vocabulary_size": words.size, "image_size": 32, **arguments}
+    task = zoo.ImageCaptioner(zoo.create_model("image_captioner", **arguments), words, examples=photos.examples())
     randomise_writer(task.model, **weights)
     return task
 
@@ -168,6 +171,13 @@ class Export:
     def row(self, number):
         """The inputs with one row alone."""
         return {name: values[number : number + 1] for name, values in self.inputs.items()}
+
+    def rebuilt(self, directory):
+        """What `zoo.load_task` makes of a copy of the SavedModel with as much of a card as it reads."""
+        shutil.copytree(self.directory, directory)
+        task = {"module": type(self.task).__module__, "class": type(self.task).__name__, **self.task.config()}
+        (directory / cards.FILE).write_text(json.dumps({"task": task, "files": cards.hashes(directory)}), encoding="utf-8")
+        return zoo.load_task(directory)
 
     @functools.cached_property
     def stored(self):

@@ -178,7 +178,7 @@ class ImageCaptioner(Task):
     def signatures(self):
         """`serving_default`, `greedy`: file → caption, score, error; `sample`: drawn; `attention`: with the look at each word.
 
-        A `score` is the natural log of a caption's probability, its end included. The weights of `attention` are those of the
+        A `score` is the natural log of a caption's probability, its end included unless it was cut at its limit. The weights of `attention` are those of the
         grid's rows and columns at each token.
         """
         image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")

@@ -143,7 +143,7 @@ class Translator(Task):
     def signatures(self):
         """`serving_default`, `greedy`: text → translation, score; `beam`: all hypotheses; `attention`, `score`: as they say.
 
-        A `score` is the natural log of a translation's probability, its end included.
+        A `score` is the natural log of a translation's probability, its end included unless it was cut at its limit.
         """
         text = tf.TensorSpec([None], tf.string, name="text")
         translation = tf.TensorSpec([None], tf.string, name="translation")

@@ -76,8 +76,10 @@ def token_names(words, decoded):
 
 def log_probabilities(logits, after):
     """What a model gives the tokens that come: float [N, T, V], int32 [N, T] → a row: log-probability, tokens, right ones."""
-    logits, counted = allowed(logits), after != 0
-    log_probs = tf.gather(tf.nn.log_softmax(logits), after, axis=2, batch_dims=2)
+    counted, unknown = after != 0, after == SubWords.UNKNOWN
+    # a search never writes the unknown; a given text may hold one, and is then as unlikely as the model finds it
+    log_probs = tf.gather(tf.nn.log_softmax(tf.where(unknown[..., None], logits, allowed(logits))), after, axis=2, batch_dims=2)
+    logits = allowed(logits)
     right = counted & (tf.argmax(logits, axis=2, output_type=tf.int32) == after)
     return (
         tf.reduce_sum(tf.where(counted, log_probs, 0.0), axis=1),

@@ -1,0 +1,158 @@
+"""A translator: its examples, its searches, its scores, and texts that are none."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+import tiny
+
+from zoo.models.text_generation import allowed
+from zoo.preprocessing import SubWords
+
+TRANSLATORS = [name for name in tiny.TASKS if name.startswith("translator")]
+
+# Beside those of `tiny.SOURCES`.
+ODD = [
+    b"",
+    b" \n\t\r ",
+    "\x00\x01\x7f\u200b\ufeff",
+    b"\xff\xfe bytes \xc3( and a cut off one \xe2\x82",
+    "palabra " * 2_000,
+    "x" * 20_000,
+    "😀👩‍👩‍👧 🇪🇸",
+    "Где находится библиотека? 図書館はどこですか。 أين المكتبة؟",
+    "\u202e",
+    "¿" * 500,
+    "e\u0301" * 50,
+]
+
+
+@pytest.fixture(params=TRANSLATORS)
+def export(request, export_of):
+    return export_of(request.param)
+
+
+def test_odd_texts_have_an_answer(export):
+    limit = export.task.target_words.limit
+    for signature in ("serving_default", "greedy", "beam", "attention"):
+        answers = export.ask(signature, text=ODD)
+        for text in answers["translations" if signature == "beam" else "translation"].ravel():
+            text.decode("utf-8")
+        if signature == "attention":
+            assert answers["target_tokens"].shape[1] <= limit + 1
+        else:
+            scores = answers["scores" if signature == "beam" else "score"]
+            assert np.isfinite(scores).all()
+            assert (scores <= 0).all()
+        for row in (0, 1, 2):  # there is nothing to translate
+            tiny.assert_same_row(answers, row, export.ask(signature, text=[""]))
+    empty = export.ask(text=[""])
+    assert (empty["translation"].tolist(), empty["score"].tolist()) == ([b""], [0])
+
+
+def test_odd_translations_have_a_score(export):
+    count = len(ODD)
+    answers = export.ask("score", text=["No sé."] * count + ODD, translation=ODD + ["I do not know."] * count)
+    assert np.isfinite(answers["score"]).all()
+    assert (answers["score"] < 0).all()
+    assert ((answers["tokens"] >= 1) & (answers["tokens"] <= export.task.target_words.limit)).all()
+    assert (answers["right"] <= answers["tokens"]).all()
+    assert answers["tokens"][0] == 1  # the end of an empty translation
+
+
+def greedily(task, text):
+    """Greedy search in plain Python: the tokens of one text, the sum of their log-probabilities, and whether it ended."""
+    source, memory = task._read(tf.constant([text]))
+    decoder, limit = task.model.get_layer("decoder"), int(task._limits(source)[0])
+    state, context = decoder.prepare(memory, source != 0, limit + 1)
+    tokens, log_prob, token = [], 0.0, SubWords.START
+    while len(tokens) < limit:
+        logits, state = decoder.step(tf.constant([token]), tf.constant(len(tokens)), state, context)
+        log_probs = tf.nn.log_softmax(allowed(logits))[0].numpy()
+        token = int(log_probs.argmax())
+        log_prob += log_probs[token]
+        if token == SubWords.END:
+            return tokens, log_prob, True
+        tokens.append(token)
+    return tokens, log_prob, len(tokens) == task.target_words.limit
+
+
+def test_greedy_is_a_plain_loop_and_its_score_is_that_of_the_same_text(export):
+    texts = ["Tengo dos gatos negros.", "¿Dónde está la biblioteca?", "xyzzy 漢字 😀", "No"]
+    answers = export.ask("greedy", text=texts)
+    scores = export.ask("score", text=texts, translation=answers["translation"])["score"]
+    words = export.task.target_words
+    alike = 0
+    for row, text in enumerate(texts):
+        tokens, log_prob, ended = greedily(export.task, text)
+        translation = words.decode(tf.constant([tokens], tf.int32, [1, len(tokens)]))
+        assert answers["translation"][row] == translation.numpy()[0]
+        assert answers["score"][row] == pytest.approx(log_prob, abs=1e-3)
+        again = words(translation).numpy()[0]
+        if ended and again[again > 0].tolist() == tokens:  # a text may be cut into other pieces than it was written in
+            assert scores[row] == pytest.approx(log_prob, abs=1e-3)
+            alike += 1
+    assert alike >= 1
+
+
+def test_the_first_of_the_beam_is_the_answer_and_no_two_are_alike(export):
+    answers, beam = export.answers["serving_default"], export.answers["beam"]
+    np.testing.assert_array_equal(beam["translations"][:, 0], answers["translation"])
+    np.testing.assert_allclose(beam["scores"][:, 0], answers["score"], rtol=1e-6)
+    rated = beam["scores"][0]  # all are at their limit, as long as each other
+    assert (np.diff(rated) <= 0).all()
+    assert len(set(rated)) == len(rated)
+
+
+def test_attention_is_over_the_source_tokens_for_each_token_written(export):
+    answers = export.answers["attention"]
+    np.testing.assert_array_equal(answers["translation"], export.answers["serving_default"]["translation"])
+    source, target = answers["source_tokens"] != b"", answers["target_tokens"] != b""
+    weights = answers["weights"]
+    np.testing.assert_allclose(weights.sum(axis=2), target & source.any(axis=1, keepdims=True), atol=1e-5)
+    assert not weights[np.broadcast_to(~source[:, None], weights.shape)].any()
+    for row, tokens in enumerate(answers["target_tokens"].tolist()):
+        written = [token for token in tokens if token]
+        assert written[-1] == b"</s>"
+        assert b"".join(written[:-1]).decode().replace("▁", " ").strip().encode() == answers["translation"][row]
+
+
+def test_an_example_is_what_comes_before_each_token_and_the_token(export):
+    task = export.task
+    words = task.target_words
+    texts = ["I have two cats.", "", "twenty " * 100]
+    inputs, targets = task.encode_example(tf.constant(["Tengo dos gatos.", "", "veinte"]), tf.constant(texts))
+    before, targets = inputs["target"].numpy(), targets.numpy()
+    np.testing.assert_array_equal(inputs["source"], task.encode(tf.constant(["Tengo dos gatos.", "", "veinte"])))
+    assert before.shape == targets.shape == (3, words.limit + 1)
+    ids = [row[row > 0].tolist() for row in words(tf.constant(texts)).numpy()]
+    assert len(ids[2]) == words.limit
+    ends = [[words.END], [words.END], []]  # that of the cut text is not known
+    for row, (tokens, end) in enumerate(zip(ids, ends, strict=True)):
+        room = words.limit - len(tokens)
+        assert before[row].tolist() == [words.START, *tokens] + [0] * room
+        assert targets[row].tolist() == tokens + end + [0] * (room + 1 - len(end))
+
+
+def test_buckets_hold_all_lengths(export):
+    task = export.task
+    assert len(task.buckets) <= 4
+    pairs = tf.constant(["", "Sí.", "palabra " * 100]), tf.constant(["", "I do not know.", "word " * 100])
+    rows = tf.data.Dataset.from_tensor_slices(task.encode_example(*pairs))
+    lengths = [int(task.length(*row)) for row in rows]
+    assert lengths[0] == 1  # the end
+    assert lengths[0] < lengths[1] < lengths[2]
+    assert lengths[2] == task.buckets[-1] == task.target_words.limit + 1
+
+
+def test_a_rebuilt_translator_can_be_trained(export, tmp_path):
+    task = export.rebuilt(tmp_path / "artefact")
+    before = [weight.numpy() for weight in task.model.weights]
+    trained = task.trained
+    trained.compile("sgd", task.losses(), metrics=task.metrics(), run_eagerly=True)
+    batch = task.encode_example(tf.constant(["Tengo dos gatos.", "No."]), tf.constant(["I have two cats.", "No."]))
+    logs = trained.train_on_batch(*task.finish_batch(*batch), return_dict=True)
+    assert np.isfinite(logs["loss"])
+    assert task.monitor in logs
+    for weight, old in zip(task.model.trainable_weights, before, strict=True):
+        # what is added to all keys alike makes no difference to a softmax
+        assert np.any(weight.numpy() != old) or weight.path.endswith("key/bias"), weight.path
