@@ -178,8 +178,8 @@ class ImageCaptioner(Task):
     def signatures(self):
         """`serving_default`, `greedy`: file → caption, score, error; `sample`: drawn; `attention`: with the look at each word.
 
-        A `score` is the natural log of a caption's probability, its end included unless it was cut at its limit. The weights of `attention` are those of the
-        grid's rows and columns at each token.
+        A `score` is the natural log of a caption's probability, its end included unless it was cut at its limit. The weights of
+        `attention` are those of the grid's rows and columns at each token.
         """
         image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
         seed, top_k = (tf.TensorSpec([None], tf.int32, name=name) for name in ("seed", "top_k"))
