@@ -149,5 +149,5 @@ def _sacre(name, metric, answers, columns, scale=1) -> dict[str, dict]:
     """A score of sacreBLEU with its bootstrapped 95 % interval (Koehn 2004; 1,000 samples, seed 12345)."""
     result = metric.corpus_score(answers, columns, n_bootstrap=1000)
     value = {"value": result.score, "low": result._mean - result._ci, "high": result._mean + result._ci, "n": len(answers)}
-    score = {key: number / scale if key != "n" else number for key, number in value.items()}
+    score = {key: float(number) / scale if key != "n" else number for key, number in value.items()}
     return {name: score | {"signature": str(metric.get_signature())}}
