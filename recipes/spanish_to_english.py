@@ -1,6 +1,6 @@
 """Translation from Spanish to English: many-to-many, Tatoeba's sentence pairs, an encoder and a decoder with attention.
 
-python recipes/spanish_to_english.py    → 2 CPU cores, ? minutes, BLEU ?
+python recipes/spanish_to_english.py    → 2 busy CPU cores, 105 minutes, BLEU 51.3 on 3,480 test sentences
 """
 
 from dataclasses import dataclass
