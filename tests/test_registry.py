@@ -130,8 +130,8 @@ def ids(shape, length, steps, random):
 
 
 def image(shape, length, steps, random):
-    """An image, whatever the length."""
-    return random.random(shape, "float32")
+    """An image, darker or lighter, whatever the length."""
+    return random.random(shape, "float32") * random.random(dtype="float32")
 
 
 # Name of a model's input → what makes a row of it.
