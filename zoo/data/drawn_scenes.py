@@ -14,6 +14,8 @@ from typing import NamedTuple
 import numpy as np
 import tensorflow as tf
 
+from zoo.data.splits import draw_splits
+
 DESCRIPTION = (
     "Drawn scenes of one to three coloured shapes with five generated captions each, made by this project, so that a"
     " captioning recipe runs without a download. Numbers measured on them say nothing about real photos."
@@ -117,16 +119,7 @@ def drawn_scenes(train: int = 1_500, validation: int = 150, test: int = 150, see
         ValueError: a number is not positive, or together they are more than there are to draw (`MOST_SCENES`).
     """
     sizes = {"train": train, "validation": validation, "test": test}
-    for split, size in sizes.items():
-        if size < 1:
-            raise ValueError(f"`{split}` must be at least 1, not {size}")
-    if sum(sizes.values()) > MOST_SCENES:
-        raise ValueError(f"there are at most {MOST_SCENES} different scenes, not {sum(sizes.values())}")
-    rng = random.Random(seed)
-    seen: set[tuple] = set()
-    # The training scenes come last, so that the test scenes stay the same when one asks for more training scenes.
-    splits = {split: _new_scenes(rng, sizes[split], seen) for split in ("test", "validation", "train")}
-    return {split: splits[split] for split in sizes}
+    return draw_splits(_new_scenes, sizes, most=MOST_SCENES, things="scenes", source="there are", seed=seed)
 
 
 def _new_scenes(rng: random.Random, size: int, seen: set[tuple]) -> Scenes:

@@ -5,6 +5,14 @@ import tensorflow as tf
 from keras import ops
 
 
+def masked_softmax(scores, mask):
+    """Softmax over the last axis where a mask, bool or None, is true: float32 → float32; zeros where it is true nowhere."""
+    if mask is None:
+        return tf.nn.softmax(scores)
+    valid = ops.cast(mask, "float32")
+    return tf.nn.softmax(scores + (valid - 1) * 1e9) * valid
+
+
 class _Attention(keras.layers.Layer):
     """Weighs the steps of a memory by their relevance to a query.
 
@@ -36,12 +44,7 @@ class _Attention(keras.layers.Layer):
         A row of the memory without a valid step gives zeros.
         """
         scores = ops.cast(self.scores(query, keys), "float32")  # a softmax over float16 loses digits
-        if mask is not None:
-            valid = ops.cast(mask, "float32")[:, None, :]
-            weights = tf.nn.softmax(scores + (valid - 1) * 1e9) * valid
-        else:
-            weights = tf.nn.softmax(scores)
-        weights = ops.cast(weights, memory.dtype)
+        weights = ops.cast(masked_softmax(scores, None if mask is None else mask[:, None, :]), memory.dtype)
         return ops.matmul(weights, memory), weights
 
     def call(self, query, memory, mask=None):

@@ -107,8 +107,7 @@ class Decoder(keras.layers.Layer):
 
     def _logits(self, x, context, training):
         x = self.dropout(self.combine(ops.concatenate([x, context], axis=-1)), training=training)
-        table = ops.cast(self.embedding.embeddings, x.dtype)
-        return ops.cast(ops.matmul(x, ops.transpose(table)) + ops.cast(self.bias, x.dtype), "float32")
+        return _logits(x, self.embedding, self.bias)
 
     def compute_output_shape(self, tokens_shape, memory_shape, mask_shape=None):
         return (*tokens_shape, self.vocabulary_size), (*tokens_shape, memory_shape[1])
@@ -184,10 +183,7 @@ class TransformerDecoder(keras.layers.Layer):
         return x + ops.cast(sinusoids(positions, self.units), x.dtype)
 
     def _logits(self, x):
-        x = self.norm(x)
-        # the rows are scaled up by the root of the width on the way in; their scale is that of an output layer without it
-        table = ops.cast(self.embedding.embeddings, x.dtype)
-        return ops.cast(ops.matmul(x, ops.transpose(table)) + ops.cast(self.bias, x.dtype), "float32")
+        return _logits(self.norm(x), self.embedding, self.bias)
 
     def compute_output_shape(self, tokens_shape, memory_shape, mask_shape=None):
         return (*tokens_shape, self.vocabulary_size), (*tokens_shape, memory_shape[1])
@@ -195,3 +191,17 @@ class TransformerDecoder(keras.layers.Layer):
     def get_config(self):
         config = {"vocabulary_size": self.vocabulary_size, "units": self.units, "layers": self.depth}
         return {**super().get_config(), **config, "dropout": self.dropout_rate}
+
+
+def _logits(x, embedding, bias):
+    """Float [..., E] → float32 [..., V]: the output layer whose rows are those of the embedding."""
+    table = ops.cast(embedding.embeddings, x.dtype)
+    return ops.cast(ops.matmul(x, ops.transpose(table)) + ops.cast(bias, x.dtype), "float32")
+
+
+def make_decoder(vocabulary_size, *, cell, units, layers, embedding_dim, attention, dropout):
+    """The decoder of a cell, named "decoder"; that of a transformer has a width and an attention of its own."""
+    if cell == "transformer":
+        return TransformerDecoder(vocabulary_size, units=units, layers=layers, dropout=dropout, name="decoder")
+    options = {"embedding_dim": embedding_dim, "attention": attention, "dropout": dropout}
+    return Decoder(vocabulary_size, cell=cell, units=units, layers=layers, **options, name="decoder")

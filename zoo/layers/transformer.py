@@ -1,8 +1,9 @@
 """The transformer's blocks, the alternative to a recurrence."""
 
 import keras
-import tensorflow as tf
 from keras import ops
+
+from zoo.layers.attention import masked_softmax
 
 
 @keras.saving.register_keras_serializable("zoo")
@@ -147,12 +148,7 @@ class TransformerDecoderBlock(keras.layers.Layer):
         )
         scores = ops.matmul(query, ops.transpose(keys, (0, 1, 3, 2))) * (self.width // self.heads) ** -0.5
         scores = ops.cast(scores, "float32")
-        if mask is not None:
-            valid = ops.cast(mask, "float32")[:, None]
-            weights = tf.nn.softmax(scores + (valid - 1) * 1e9) * valid  # an empty memory is not seen at all
-        else:
-            weights = tf.nn.softmax(scores)
-        weights = ops.cast(weights, values.dtype)
+        weights = ops.cast(masked_softmax(scores, None if mask is None else mask[:, None]), values.dtype)
         seen = ops.transpose(ops.matmul(weights, values), (0, 2, 1, 3))
         return ops.reshape(seen, (*ops.shape(seen)[:2], self.width)), ops.mean(weights, axis=1)
 

@@ -10,6 +10,7 @@ from zoo import decoding
 from zoo import layers as zoo_layers
 from zoo.errors import ZooError
 from zoo.layers.attention import ATTENTIONS
+from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import first, generate, look, shifted, token_names
@@ -83,11 +84,8 @@ def image_captioner(
     memory = keras.layers.Dense(units, activation="relu", name="memory")(x)
     memory = keras.layers.Dropout(dropout, name="memory_dropout")(memory)
     each = zoo_layers.RepeatRows(name="repeat")(memory, target)
-    if cell == "transformer":
-        decoder = zoo_layers.TransformerDecoder(vocabulary_size, units=units, layers=layers, dropout=dropout, name="decoder")
-    else:
-        options = {"embedding_dim": embedding_dim or units, "attention": attention, "dropout": dropout}
-        decoder = zoo_layers.Decoder(vocabulary_size, cell=cell, units=units, layers=layers, **options, name="decoder")
+    options = {"embedding_dim": embedding_dim or units, "attention": attention, "dropout": dropout}
+    decoder = make_decoder(vocabulary_size, cell=cell, units=units, layers=layers, **options)
     logits, weights = decoder(target, each)
     return keras.Model({"image": image, "target": target}, {"logits": logits, "attention": weights}, name="image_captioner")
 

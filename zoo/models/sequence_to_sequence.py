@@ -4,9 +4,9 @@ import keras
 import tensorflow as tf
 
 from zoo import decoding
-from zoo import layers as zoo_layers
 from zoo.errors import ZooError
 from zoo.layers.attention import ATTENTIONS
+from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import first, generate, log_probabilities, look, shifted, token_names
@@ -79,11 +79,8 @@ def sequence_to_sequence(
         x, mask, cell=cell, units=units, layers=encoder_layers, bidirectional=bidirectional, dropout=dropout
     )
     memory = keras.layers.Dropout(dropout, name="memory_dropout")(memory)
-    if cell == "transformer":
-        decoder = zoo_layers.TransformerDecoder(target_size, units=units, layers=layers, dropout=dropout, name="decoder")
-    else:
-        options = {"embedding_dim": width, "attention": attention, "dropout": dropout}
-        decoder = zoo_layers.Decoder(target_size, cell=cell, units=units, layers=layers, **options, name="decoder")
+    options = {"embedding_dim": width, "attention": attention, "dropout": dropout}
+    decoder = make_decoder(target_size, cell=cell, units=units, layers=layers, **options)
     logits, weights = decoder(target, memory, mask)
     return keras.Model(
         {"source": source, "target": target}, {"logits": logits, "attention": weights}, name="sequence_to_sequence"
