@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import kernels, layers
-from zoo.kernels import block
+from zoo.kernels import rows as groups
 
 CELLS = {
     "lstm": (layers.LSTM, keras.layers.LSTM),
@@ -229,7 +229,7 @@ def operations(function):
 
 
 def assert_serves_as(function, stock):
-    for rows in (1, block.LARGEST_BATCH, block.LARGEST_BATCH + 1):
+    for rows in (1, groups.LARGEST, groups.LARGEST + 1):
         arguments = {"sequences": normal(rows, STEPS, FEATURES), "mask": tf.sequence_mask(np.resize(LENGTHS, rows), STEPS)}
         answers, expected = function(**arguments), stock(**arguments)
         assert_equal([answers[name] for name in expected], expected.values())
@@ -256,11 +256,11 @@ def test_a_saved_model_for_any_device_gives_what_keras_gives(cell, tmp_path):
     assert_serves_as(tf.saved_model.load(str(tmp_path)).signatures["serving_default"], stock)
 
 
-def test_a_trace_outside_an_export_holds_the_loop_alone():
+def test_a_trace_outside_an_export_holds_the_kernel_of_this_device_alone():
     ours, _ = served("lstm", "bidirectional")
     with kernels.export_scope():
         pass
-    assert not operations(with_signature(ours)) & {"CudnnRNNV3", "BlockLSTMV2", "DeviceIndex"}
+    assert not operations(with_signature(ours)) & {"CudnnRNNV3", "DeviceIndex"}
 
 
 @each_cell

@@ -2,33 +2,15 @@
 
 import tensorflow as tf
 
-# Rows in one call of the op. Up to here its products stay on one core, each direction on its own; beyond, they are split over
-# the cores at every step, and 64 rows take three times as long as 32 (230 steps, 64 units, 2 cores).
-LARGEST_BATCH = 32
+DTYPES = (tf.float16, tf.float32)  # that the op is made for
 
 
 def run(sequences, states, weights):
-    """Runs all steps of every row, in groups of equal size; arguments and results as `zoo.kernels.loop.run` has them."""
-    rows, units = tf.shape(sequences)[1], states[0].shape[-1]
-    groups = tf.maximum(-(-rows // LARGEST_BATCH), 1)
-    size = tf.maximum(-(-rows // groups), 1)
-    arrays = [tf.TensorArray(state.dtype, groups, element_shape=[None, None, units], infer_shape=False) for state in states]
-
-    def body(group, arrays):
-        part = slice(group * size, (group + 1) * size)
-        every = _call(sequences[:, part], [state[part] for state in states], weights)
-        every = [tf.transpose(state, [1, 0, 2]) for state in every]
-        return group + 1, [array.write(group, state) for array, state in zip(arrays, every, strict=True)]
-
-    _, arrays = tf.while_loop(lambda group, _: group < groups, body, (0, arrays))
-    return tuple(array.concat() for array in arrays)
-
-
-def _call(sequences, states, weights):
+    """Runs all steps: sequences float [T, N, F] → what a step of `cells.lstm_step` keeps, each float [T, N, U]."""
     kernel, recurrent_kernel, bias = weights
     hidden, carry = states
     peephole = tf.zeros([hidden.shape[-1]], hidden.dtype)  # required by the op, unused
-    _, carries, _, _, _, _, outputs = tf.raw_ops.BlockLSTMV2(
+    i, carries, f, o, c, squashed, outputs = tf.raw_ops.BlockLSTMV2(
         seq_len_max=tf.cast(tf.shape(sequences)[0], tf.int64),
         x=sequences,
         cs_prev=carry,
@@ -39,4 +21,4 @@ def _call(sequences, states, weights):
         wco=peephole,
         b=bias,
     )
-    return outputs, carries
+    return i, f, c, o, carries, squashed, outputs

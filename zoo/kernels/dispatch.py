@@ -4,10 +4,13 @@ import contextlib
 import functools
 
 import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
 
-from zoo.kernels import block, cudnn, loop
+from zoo.kernels import cells, cudnn, fused, loop
+from zoo.kernels.padding import Padding
 
 _exporting = False
+_truncation = None
 
 
 @contextlib.contextmanager
@@ -24,7 +27,24 @@ def export_scope():
         _exporting = before
 
 
-def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=False, zero_output=False):
+@contextlib.contextmanager
+def truncation_scope(steps):
+    """Inside it gradients through time do not cross a multiple of so many steps (truncated backpropagation through time).
+
+    Args:
+        steps: of a window; None for whole sequences.
+
+    Source: Williams & Peng 1990; here every window ends a gradient and the weights change once, after the last.
+    """
+    global _truncation
+    before, _truncation = _truncation, steps
+    try:
+        yield
+    finally:
+        _truncation = before
+
+
+def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=False, zero_output=False, training=False):
     """Runs a recurrent cell over time with the semantics of stock Keras on a CPU.
 
     Args:
@@ -35,6 +55,7 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
         mask: bool [N, T], true on the left, false on the right, or None. Rows may be empty.
         go_backwards: read from the last valid step to the first; outputs are in the order of reading, padding first.
         zero_output: outputs of masked steps are zeros; else the last valid output is repeated.
+        training: a gradient is likely to be asked for; without it the forward pass is leaner and a gradient costs more.
 
     Returns:
         Outputs, float [N, T, U], and the list of last states, each float [N, U].
@@ -47,15 +68,20 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
         lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
         if not _exporting:  # in an export the mask comes from the task's own preprocessing
             require_right_padding(mask, lengths)
-    options = {"cell": cell, "masked": mask is not None, "go_backwards": go_backwards, "zero_output": zero_output}
-    cpu = functools.partial(_on_cpu, **options)
-    # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
-    gpu = functools.partial(_on_gpu, **options, training=not _exporting)
+    padding = Padding(mask is not None, go_backwards, zero_output)
+    arguments = (sequences, tuple(states), lengths, tuple(weights))
     if _exporting:
-        outputs, last = _branch_on_device(cpu, gpu, sequences, states, lengths, weights)
+        outputs, last = _branch_on_device(cell, padding, *arguments)
+    elif tf.config.list_logical_devices("GPU") and not _truncation:
+        # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
+        outputs, last = _on_gpu(cell, padding, *arguments, training=True)
+    elif tf.config.list_logical_devices("GPU") or _under_xla():
+        outputs, last = _looped(cell, padding, *arguments)
+    elif tf.executing_eagerly():
+        shapes = (sequences.shape[-1], states[0].shape[-1], sequences.dtype)
+        outputs, last = _compiled(cell, padding, training, _truncation, *shapes)(*arguments)
     else:
-        run = gpu if tf.config.list_logical_devices("GPU") else functools.partial(cpu, kernel=loop.run)
-        outputs, last = run(sequences, states, lengths, weights)
+        outputs, last = fused.differentiable(cell, *arguments, padding=padding, training=training, truncation=_truncation)
     return outputs, list(last)
 
 
@@ -70,67 +96,60 @@ def require_right_padding(mask, lengths):
     )
 
 
-def _on_cpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, zero_output, kernel=None):
-    """Outputs and last states by a kernel that runs all steps of every row.
-
-    What such a kernel computes at padded steps is never read: the steps are picked by index on the way in (which also
-    reverses) and on the way out (which also pads), one pass over the data each.
-    """
-    rows, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
-    last_step = lengths[:, None] - 1
-    step = tf.range(steps)[None, :]
-    if masked and go_backwards:
-        # a row of length 2 in 3 steps is read as [2nd, 1st, -]
-        sequences = _pick(sequences, tf.range(rows)[None, :], tf.transpose(tf.maximum(last_step - step, 0)))
-    else:
-        sequences = tf.transpose(tf.reverse(sequences, [1]) if go_backwards else sequences, [1, 0, 2])
-    every = (kernel or _fastest)(cell, sequences, states, weights)
-    if not masked:
-        return every[0], tuple(state[:, -1] for state in every)
-    last = [_pick(state, tf.range(rows), tf.maximum(lengths - 1, 0)) for state in every]
-    last = [tf.where(last_step >= 0, after, before) for after, before in zip(last, states, strict=True)]
-    if go_backwards:  # and written as [-, 2nd, 1st]
-        step = step - (steps - lengths[:, None])
-    outputs = _pick(every[0], tf.range(rows)[:, None], tf.minimum(tf.maximum(step, 0), tf.maximum(last_step, 0)))
-    blank = (step < 0) if go_backwards else (step > last_step) if zero_output else (last_step < 0)
-    return tf.where(blank[..., None], tf.zeros([], outputs.dtype), outputs), tuple(last)
+def _under_xla():
+    """Whether a `tf.function(jit_compile=True)` is being traced: XLA knows neither `MapDefun` nor `BlockLSTMV2`."""
+    return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def _on_gpu(sequences, states, lengths, weights, *, cell, masked, go_backwards, zero_output, training):
-    """The same by cuDNN, which takes lengths and leaves zeros at padded steps."""
-    steps = tf.shape(sequences)[1]
-    if go_backwards:
+@functools.cache
+def _compiled(cell, padding, training, truncation, features, units, dtype):
+    """Outside a `tf.function` as inside one: op by op, a step would take a millisecond."""
+    gates = cells.GATES[cell] * units
+    shapes = [features, gates], [units, gates], [2, gates] if cell == "gru" else [gates]
+    options = {"padding": padding, "training": training, "truncation": truncation}
+    return tf.function(
+        functools.partial(fused.differentiable, cell, **options),
+        input_signature=[
+            tf.TensorSpec([None, None, features], dtype),
+            (tf.TensorSpec([None, units], dtype),) * (2 if cell == "lstm" else 1),
+            tf.TensorSpec([None], tf.int32),
+            tuple(tf.TensorSpec(shape, dtype) for shape in shapes),
+        ],
+        autograph=False,
+    )
+
+
+def _looped(cell, padding, sequences, states, lengths, weights):
+    """By the loop that any device runs."""
+    every = loop.run(cell, padding.read(sequences, lengths), states, weights, _truncation)
+    return padding.write(every[0], lengths), padding.last(every, lengths, states)
+
+
+def _on_gpu(cell, padding, sequences, states, lengths, weights, *, training):
+    """By cuDNN, which takes lengths and leaves zeros at padded steps."""
+    steps, zeros = tf.shape(sequences)[1], padding.zero_output or padding.go_backwards
+    if padding.go_backwards:
         sequences = tf.reverse_sequence(sequences, lengths, seq_axis=1)
     outputs, last = cudnn.run(cell, sequences, states, lengths, weights, training)
-    if not masked:
+    if not padding.masked:
         return outputs, last
     filled = lengths[:, None] > 0
-    padding = tf.zeros_like(last[0]) if zero_output or go_backwards else tf.where(filled, last[0], tf.zeros_like(last[0]))
-    outputs = tf.where(tf.sequence_mask(lengths, steps)[..., None], outputs, padding[:, None])
-    if go_backwards:  # [3 2 1 - -] -> [1 2 3 - -] -> [- - 3 2 1]
+    filling = tf.zeros_like(last[0]) if zeros else tf.where(filled, last[0], tf.zeros_like(last[0]))
+    outputs = tf.where(tf.sequence_mask(lengths, steps)[..., None], outputs, filling[:, None])
+    if padding.go_backwards:  # [3 2 1 - -] -> [1 2 3 - -] -> [- - 3 2 1]
         outputs = tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
     return outputs, tuple(tf.where(filled, after, before) for after, before in zip(last, states, strict=True))
 
 
-def _pick(sequences, rows, steps):
-    """Vectors of [N, T, F] sequences at pairs of row and step, given as integer tensors that broadcast."""
-    return tf.gather_nd(sequences, tf.stack([rows + tf.zeros_like(steps), steps + tf.zeros_like(rows)], axis=-1))
-
-
-def _fastest(cell, sequences, states, weights):
-    """The fastest kernel of a CPU for inference."""
-    if cell == "lstm" and sequences.dtype in (tf.float16, tf.float32):
-        return block.run(sequences, states, weights)
-    return loop.run(cell, sequences, states, weights)
-
-
-def _branch_on_device(cpu, gpu, sequences, states, lengths, weights):
+def _branch_on_device(cell, padding, sequences, states, lengths, weights):
     """Emits both bodies under a `Case` that is not lowered.
 
     A lowered one (`tf.switch_case`) becomes part of the outer graph, where the placer fails on a machine without a GPU: there
     is no CPU kernel of `CudnnRNNV3`. Un-lowered, only the branch taken is ever instantiated.
     """
     count = len(states)
+    cpu = functools.partial(fused.infer, cell, padding=padding)
+    gpu = functools.partial(_on_gpu, cell, padding, training=False)
 
     def body(run, sequences, lengths, *rest):
         outputs, last = run(sequences, rest[:count], lengths, rest[count:])

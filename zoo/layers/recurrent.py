@@ -49,6 +49,7 @@ class _Kernel:
             mask=mask,
             go_backwards=self.go_backwards,
             zero_output=self.zero_output_for_mask,
+            training=training,
         )
         last = outputs[:, -1]
         return last, outputs if self.return_sequences else last[:, None], states

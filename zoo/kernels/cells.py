@@ -1,0 +1,148 @@
+"""The three cells: one step forward, and one step back through it.
+
+A step forward gives the new states and the values that its gradient needs. A step back is cut in two: `before` prepares, for
+all steps at once, whatever does not depend on the gradient that comes from the next step; `BACK` does the rest.
+"""
+
+import tensorflow as tf
+
+GATES = {"lstm": 4, "gru": 3, "rnn": 1}  # blocks of units in a kernel
+PARTS = {"lstm": 1, "gru": 3, "rnn": 1}  # tensors that a step takes the projected input in
+
+
+def biases(cell, bias):
+    """Bias of the projection, and that of the GRU's candidate, which stands inside the product with the reset gate."""
+    if cell != "gru":
+        return bias, None
+    gates, candidate = tf.split(bias[1], [2 * bias.shape[-1] // 3, bias.shape[-1] // 3])
+    return bias[0] + tf.concat([gates, tf.zeros_like(candidate)], axis=0), candidate
+
+
+def project(cell, sequences, weights):
+    """Inputs times kernel plus bias: float [T, N, F] → [T, N, G*U]."""
+    kernel, _, bias = weights
+    flat = tf.matmul(tf.reshape(sequences, [-1, sequences.shape[-1]]), kernel)
+    return tf.reshape(tf.nn.bias_add(flat, biases(cell, bias)[0]), tf.concat([tf.shape(sequences)[:2], [kernel.shape[-1]]], 0))
+
+
+def lstm_step(projected, states, recurrent_kernel, _):
+    """One step of an LSTM, gates in Keras's order i, f, c, o (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
+    (projected,), (hidden, carry) = projected, states
+    i, f, c, o = tf.split(projected + tf.matmul(hidden, recurrent_kernel), 4, axis=-1)
+    i, f, c, o = tf.sigmoid(i), tf.sigmoid(f), tf.tanh(c), tf.sigmoid(o)
+    carry = f * carry + i * c
+    squashed = tf.tanh(carry)
+    hidden = o * squashed
+    return (hidden, carry), (i, f, c, o, carry, squashed, hidden)
+
+
+def gru_step(projected, states, recurrent_kernel, candidate_bias):
+    """One step of a GRU with the reset gate after the product, gates in Keras's order z, r, h (Cho et al. 2014)."""
+    (hidden,) = states
+    inner = tf.split(tf.matmul(hidden, recurrent_kernel), 3, axis=-1)
+    z, r = tf.sigmoid(projected[0] + inner[0]), tf.sigmoid(projected[1] + inner[1])
+    inner = tf.nn.bias_add(inner[2], candidate_bias)
+    candidate = tf.tanh(projected[2] + r * inner)
+    hidden = candidate + z * (hidden - candidate)
+    return (hidden,), (z, r, candidate, inner, hidden)
+
+
+def rnn_step(projected, states, recurrent_kernel, _):
+    """One step of a vanilla RNN with tanh (Elman 1990)."""
+    hidden = tf.tanh(projected[0] + tf.matmul(states[0], recurrent_kernel))
+    return (hidden,), (hidden,)
+
+
+STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
+SAVED = {"lstm": 7, "gru": 5, "rnn": 1}  # values of a step that its gradient needs, the hidden state last
+
+
+def lstm_before(saved, first):
+    """Prepares the way back.
+
+    Args:
+        saved: what the steps of `lstm_step` kept, each float [T, N, U].
+        first: initial states, each float [N, U].
+
+    Returns:
+        What `lstm_back` takes at each step: slopes of the gates, slope of the squashed carry, forget gate; then the hidden
+        states before each step, float [T, N, U].
+    """
+    i, f, c, o, carry, squashed, hidden = saved
+    carry_before = _delayed(carry, first[1])
+    slopes = tf.concat(
+        [c * i * (1 - i), carry_before * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)],
+        axis=-1,
+    )
+    return [slopes, o * (1 - squashed * squashed), f], _delayed(hidden, first[0])
+
+
+def lstm_back(gradients, transposed, output, slopes, squash, f, carry=None):
+    """Gradients of the states after a step → of those before it, and of the gates.
+
+    Args:
+        gradients: of the states, from the next step.
+        transposed: the recurrent kernel, transposed.
+        output: gradient of the hidden state as the output of this step.
+        slopes, squash, f: from `lstm_before`.
+        carry: gradient of the carry as the last state of a row, where that is asked for.
+    """
+    hidden, inner = gradients
+    hidden = hidden + output
+    inner = inner + hidden * squash
+    if carry is not None:
+        inner = inner + carry
+    gates = tf.concat([inner, inner, inner, hidden], axis=-1) * slopes
+    return (tf.matmul(gates, transposed), inner * f), (gates,)
+
+
+def gru_before(saved, first):
+    """See `lstm_before`: slopes of what the recurrent kernel gives, update gate."""
+    z, r, candidate, inner, hidden = saved
+    before = _delayed(hidden, first[0])
+    slope = _candidate_slope(saved)
+    slopes = tf.concat([(before - candidate) * z * (1 - z), slope * inner * r * (1 - r), slope * r], axis=-1)
+    return [slopes, z], before
+
+
+def gru_back(gradients, transposed, output, slopes, z):
+    """See `lstm_back`; also gives the gradient of the hidden state, for `projected_gradient`."""
+    hidden = gradients[0] + output
+    gates = tf.concat([hidden, hidden, hidden], axis=-1) * slopes
+    return (tf.matmul(gates, transposed) + hidden * z,), (gates, hidden)
+
+
+def rnn_before(saved, first):
+    """See `lstm_before`: slope of tanh."""
+    (hidden,) = saved
+    return [1 - hidden * hidden], _delayed(hidden, first[0])
+
+
+def rnn_back(gradients, transposed, output, slopes):
+    """See `lstm_back`."""
+    gates = (gradients[0] + output) * slopes
+    return (tf.matmul(gates, transposed),), (gates,)
+
+
+BEFORE = {"lstm": lstm_before, "gru": gru_before, "rnn": rnn_before}
+BACK = {"lstm": lstm_back, "gru": gru_back, "rnn": rnn_back}
+KEPT = {"lstm": 1, "gru": 2, "rnn": 1}  # tensors that a step back gives beside the gradients of the states
+
+
+def projected_gradient(cell, saved, kept):
+    """What the steps back kept → gradients of the projected inputs and of the products of the state, float [T, N, G*U]."""
+    if cell != "gru":
+        return kept[0], kept[0]
+    gates, hidden = kept
+    z, r, _ = tf.split(gates, 3, axis=-1)
+    return tf.concat([z, r, hidden * _candidate_slope(saved)], axis=-1), gates
+
+
+def _candidate_slope(saved):
+    z, _, candidate, _, _ = saved
+    return (1 - z) * (1 - candidate * candidate)
+
+
+def _delayed(sequences, first):
+    """[1st, 2nd, 3rd] → [first, 1st, 2nd]."""
+    return tf.concat([first[None], sequences[:-1]], axis=0)

@@ -1,0 +1,151 @@
+"""The recurrence on a CPU: groups of rows side by side, and in each the fastest way through all steps, with its own gradient.
+
+The gradient of the weights is one matrix product over all steps after the loop, where TensorFlow's own would add up one a step.
+"""
+
+import tensorflow as tf
+
+from zoo.kernels import block, cells, rows
+from zoo.kernels.scan import scan
+
+
+def infer(cell, sequences, states, lengths, weights, *, padding):
+    """Outputs and last states, for inference.
+
+    Args:
+        cell: "lstm", "gru" or "rnn".
+        sequences: float [N, T, F].
+        states: initial states, each float [N, U].
+        lengths: int32 [N].
+        weights: as `zoo.kernels.loop.run` has them.
+        padding: a `Padding`.
+
+    Returns:
+        Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
+    """
+
+    def group(tensors, weights):
+        outputs, last, _ = _forward(cell, *_unpacked(tensors), weights, padding)
+        return [outputs, *last]
+
+    groups = rows.Rows(tf.shape(sequences)[0])
+    outputs, *last = rows.run(group, [groups.group(tensor) for tensor in (sequences, lengths, *states)], weights)
+    return groups.ungroup(outputs), tuple(groups.ungroup(state) for state in last)
+
+
+def differentiable(cell, sequences, states, lengths, weights, *, padding, training, truncation=None):
+    """The same with a gradient; without `training` the forward pass keeps nothing and is run again if a gradient is asked for.
+
+    Args:
+        training: keep what the gradient needs.
+        truncation: no gradient crosses a multiple of so many steps (in the order of reading); None for no such bounds.
+    """
+    count = len(states)
+    groups = rows.Rows(tf.shape(sequences)[0])
+
+    def keep(tensors, weights):
+        outputs, last, kept = _forward(cell, *_unpacked(tensors), weights, padding)
+        return [outputs, *last, *kept]
+
+    def back(tensors, weights):
+        return _backward(cell, tensors, weights, padding, truncation)
+
+    @tf.custom_gradient
+    def run(sequences, *rest):
+        states, weights = rest[:count], list(rest[count:])
+        grouped = [groups.group(tensor) for tensor in (sequences, lengths, *states)]
+        if training:
+            outputs, *others = rows.run(keep, grouped, weights)
+            last, kept = others[:count], others[count:]
+            outputs, last = groups.ungroup(outputs), [groups.ungroup(state) for state in last]
+        else:
+            outputs, last = infer(cell, sequences, states, lengths, weights, padding=padding)
+
+        def gradient(*gradients):
+            saved = kept if training else rows.run(keep, grouped, weights)[1 + count :]
+            given = [groups.group(gradient) for gradient in gradients]
+            results = _first_order(lambda *tensors: rows.run(back, list(tensors), weights), [*grouped, *given, *saved])
+            inputs, parts = results[: 1 + count], results[1 + count :]
+            return *(groups.ungroup(tensor) for tensor in inputs), *(tf.reduce_sum(part, axis=0) for part in parts)
+
+        return (outputs, *last), gradient
+
+    outputs, *last = run(sequences, *states, *weights)
+    return outputs, tuple(last)
+
+
+def _unpacked(tensors):
+    """A group's tensors → sequences, lengths, states."""
+    sequences, lengths, *states = tensors
+    return sequences, lengths, states
+
+
+def _forward(cell, sequences, lengths, states, weights, padding):
+    """Outputs, last states, and what the gradient needs, of one group."""
+    steps = padding.read(sequences, lengths)
+    if cell == "lstm" and steps.dtype in block.DTYPES:
+        kept = block.run(steps, states, weights)
+    else:
+        inner_bias = cells.biases(cell, weights[2])[1]
+
+        def step(states, projected):
+            projected = projected if cells.PARTS[cell] > 1 else [projected]
+            return cells.STEPS[cell](projected, states, weights[1], inner_bias)
+
+        projected = (cells.project(cell, steps, weights), cells.PARTS[cell])
+        kept, _ = scan(step, [projected], states, cells.SAVED[cell])
+    every = [kept[-1], kept[4]] if cell == "lstm" else [kept[-1]]
+    every = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(every, states, strict=True)]
+    return padding.write(every[0], lengths), padding.last(every, lengths, states), list(kept)
+
+
+def _backward(cell, tensors, weights, padding, truncation):
+    """Gradients of sequences, states and weights of one group."""
+    sequences, lengths, *others = tensors
+    count = 2 if cell == "lstm" else 1
+    states, outputs, last, saved = others[:count], others[count], others[count + 1 : 2 * count + 1], others[2 * count + 1 :]
+    kernel, recurrent_kernel, _ = weights
+    prepared, before = cells.BEFORE[cell](saved, states)
+    hidden, past = padding.write_gradient(outputs, lengths), [tf.zeros_like(state) for state in states]
+    if padding.masked:  # rows end at different steps
+        (every, *carry), past = zip(*(padding.last_gradient(one, lengths, tf.shape(hidden)[0]) for one in last), strict=True)
+        hidden, prepared, last = hidden + every, [*prepared, *carry], [tf.zeros_like(state) for state in states]
+    bounds = []
+    if truncation:
+        step = tf.range(tf.shape(hidden)[0])
+        bounds = [tf.cast((step == 0) | (step % truncation > 0), hidden.dtype)[:, None, None]]
+    transposed = tf.transpose(recurrent_kernel)
+
+    def step(gradients, *slices):
+        inputs, passed = (slices[:-1], slices[-1]) if truncation else (slices, None)
+        gradients, kept = cells.BACK[cell](gradients, transposed, *inputs)
+        return [gradient if passed is None else gradient * passed for gradient in gradients], kept
+
+    kept, first = scan(step, [hidden, *prepared, *bounds], last, cells.KEPT[cell], reverse=True)
+    projected, inner = (_flat(tensor) for tensor in cells.projected_gradient(cell, saved, kept))
+    steps = padding.read(sequences, lengths)
+    inputs = tf.reshape(tf.matmul(projected, kernel, transpose_b=True), tf.shape(steps))
+    bias = tf.reduce_sum(projected, axis=0)
+    return [
+        padding.read_gradient(inputs, lengths),
+        *(gradient + empty for gradient, empty in zip(first, past, strict=True)),
+        tf.matmul(_flat(steps), projected, transpose_a=True),
+        tf.matmul(_flat(before), inner, transpose_a=True),
+        tf.stack([bias, tf.reduce_sum(inner, axis=0)]) if cell == "gru" else bias,
+    ]
+
+
+def _flat(steps):
+    return tf.reshape(steps, [-1, tf.shape(steps)[-1]])
+
+
+def _first_order(function, tensors):
+    """Calls a function whose own gradient is not defined, and says so if it is asked for."""
+
+    def refuse(*_):
+        raise NotImplementedError(
+            "A gradient of a gradient through a zoo recurrent layer is not defined on a CPU. Take the keras.layers one, "
+            "or compile the computation with jit_compile=True."
+        )
+
+    return tf.custom_gradient(lambda *tensors: (function(*tensors), refuse))(*tensors)

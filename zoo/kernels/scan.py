@@ -1,0 +1,55 @@
+"""A loop over time that takes several steps a turn: a turn of a loop costs as much as ten small ops."""
+
+import functools
+
+import tensorflow as tf
+
+STEPS_A_TURN = 8  # of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
+
+
+def scan(step, sequences, states, count, *, reverse=False):
+    """Takes a step after the other, in turns of `STEPS_A_TURN`, then one at a time what is left.
+
+    Args:
+        step: (states, slice of each sequence) → (states, `count` tensors to keep).
+        sequences: each float [T, N, *], or a pair of one and the number of equal parts to cut it into along its last axis.
+        states: initial ones, each float [N, *].
+        count: number of tensors that a step keeps.
+        reverse: from the last step to the first; what is kept is in the order of time all the same.
+
+    Returns:
+        What the steps kept, each float [T, N, *], and the last states.
+    """
+    sequences = [sequence if isinstance(sequence, tuple) else (sequence, 1) for sequence in sequences]
+    steps = tf.shape(sequences[0][0])[0]
+    turns = steps // STEPS_A_TURN
+    pieces = turns + steps % STEPS_A_TURN
+    shapes = [state.shape for state in states]
+    arrays = [tf.TensorArray(states[0].dtype, pieces, element_shape=None, infer_shape=False) for _ in range(count)]
+
+    def turn(size, turn, done, arrays, states):
+        start = steps - done - size if reverse else done
+        slices = [_slices(sequence, start, size, parts) for sequence, parts in sequences]
+        kept = [None] * size
+        for index in reversed(range(size)) if reverse else range(size):
+            states, kept[index] = step(states, *(each[index] for each in slices))
+        for state, shape in zip(states, shapes, strict=True):
+            state.set_shape(shape)  # of one unit it gets lost: it could be a number to broadcast
+        place = pieces - 1 - turn if reverse else turn
+        arrays = [array.write(place, tf.stack(values)) for array, values in zip(arrays, zip(*kept, strict=True), strict=True)]
+        return turn + 1, done + size, arrays, list(states)
+
+    progress = (0, 0, arrays, list(states))
+    for size, until in ((STEPS_A_TURN, turns), (1, pieces)):
+        body = functools.partial(turn, size)
+        progress = tf.while_loop(lambda turn, *_, until=until: turn < until, body, progress, parallel_iterations=1)
+    _, _, arrays, states = progress
+    return [array.concat() for array in arrays], states
+
+
+def _slices(sequence, start, size, parts):
+    """`size` steps from `start` on, each a tensor [N, *], or a list of its parts."""
+    turn = tf.slice(sequence, [start, 0, 0], [size, -1, -1])
+    if parts == 1:
+        return tf.unstack(turn, num=size)
+    return list(zip(*(tf.unstack(part, num=size) for part in tf.split(turn, parts, axis=-1)), strict=True))
