@@ -87,7 +87,7 @@ def test_each_weight_is_stored_once(export):
     else:  # tables alone
         tables = weights.keys() - others
         assert all("embedding" in name or "ngram_linear" in name for name in tables)
-        count = {"TextClassifier": 1, "ImageClassifier": 0}[type(export.task).__name__]
+        count = {"TextClassifier": 1, "ImageClassifier": 0, "SeriesRegressor": 0}[type(export.task).__name__]
         assert len(tables) == (4 if getattr(export.task, "ngrams", None) else count)
 
 
@@ -129,6 +129,7 @@ CAPTION = {"caption": "string [N]", "score": "float [N]", "error": "string [N]"}
 SIGNATURES = {
     "TextClassifier": {"serving_default": (TEXT, {"label": "string [N]", "probabilities": "float [N, 2]"})},
     "ImageClassifier": {"serving_default": (IMAGE, LABEL | {"probabilities": "float [N, 10]"})},
+    "SeriesRegressor": {"serving_default": ({"series": "float [N, ?, 2]"}, {"value": "float [N, 2]"})},
     "Translator": {
         "serving_default": (TEXT, TRANSLATION),
         "greedy": (TEXT, TRANSLATION),

@@ -198,8 +198,9 @@ def test_errors_with_files_are_known_before_the_model_is_loaded(zoo_command, cap
     assert CAPTIONER_ERRORS[arguments] in message
 
 
-def test_scores_up_to_100_have_two_decimals():
+def test_scores_up_to_100_have_two_decimals_and_tiny_ones_two_digits():
     assert [cards.number(value) for value in (0.92124, 1.0, 31.4159, -0.5)] == ["0.9212", "1.0000", "31.42", "-0.5000"]
+    assert [cards.number(value) for value in (0.00034567, 0, 0.001)] == ["3.5e-04", "0.0000", "0.0010"]
     assert cards.interval({"low": 30.126, "high": 32}) == "30.13 to 32.00"
 
 

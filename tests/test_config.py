@@ -1,6 +1,7 @@
 """What a recipe can be told, and what it answers to what it cannot do."""
 
 import dataclasses
+import json
 import os
 import re
 import shlex
@@ -47,7 +48,8 @@ def test_help_explains_every_flag_at_once(recipe, import_recipe):
     for field in dataclasses.fields(import_recipe(recipe).Config):
         text, _, default = explained[field.name.replace("_", "-")].rpartition(" (default: ")
         assert len(text.split()) >= 3, f"{field.name} has no comment"
-        assert default == f"{field.default})"
+        said = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
+        assert default == f"{said})"
         texts.append(text)
     assert len(set(texts)) == len(texts), f"one comment for two fields: {max(texts, key=texts.count)}"
 
@@ -139,6 +141,17 @@ def test_the_command_makes_the_same_configuration(settings, imdb):
     assert python == "python"
     assert recipe.startswith("recipes/")
     assert tyro.cli(imdb.Config, args=flags) == made
+
+
+def test_a_flag_of_several_values(import_recipe):
+    (path,) = (path for path in RECIPES if path.stem == "vanishing_gradients")
+    recipe = import_recipe(path)
+    made = recipe.Config(lengths=(7, 9), cells=("gru",))
+    flags = shlex.split(config.command(made, path.stem))[2:]
+    assert flags == ["--lengths", "7", "9", "--cells", "gru"]
+    assert tyro.cli(recipe.Config, args=flags) == made
+    identity = config.identity(made)
+    assert json.loads(json.dumps(identity)) == identity  # else it is never the one that was stored
 
 
 def test_only_what_a_run_computes_makes_it_another_run(imdb):

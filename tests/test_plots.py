@@ -160,6 +160,46 @@ def test_curves_of_one_epoch_and_of_none(path):
         plots.curves([], path, "accuracy")
 
 
+# Several models
+
+
+def test_learning_curves_have_a_panel_for_each_title(path):
+    panels = {
+        "50 steps": {"rnn": ([10, 20], [0.2, 0.1]), "lstm": ([10, 20], [0.18, 1e-4])},
+        "600 steps": {"rnn": ([10], [0.17])},
+    }
+    figure = plots.learning_curves(panels, path, measure="error", baseline=1 / 6, baseline_name="always 1")
+    assert [axes.get_title() for axes in figure.axes] == list(panels)
+    for axes, lines in zip(figure.axes, panels.values(), strict=True):
+        *drawn, baseline = axes.lines
+        assert [(line.get_label(), list(line.get_xdata()), list(line.get_ydata())) for line in drawn] == [
+            (label, *values) for label, values in lines.items()
+        ]
+        assert baseline.get_ydata()[0] == 1 / 6
+        assert axes.get_yscale() == "log"
+        assert axes.get_ylim() == figure.axes[0].get_ylim(), "panels cannot be compared"
+    assert figure.axes[0].get_ylabel() == "error"
+    pixels(path)
+
+
+def test_a_gradient_flow_states_the_factor_per_step(path):
+    lags = np.arange(400)
+    flows = {"rnn": 0.5 ** np.minimum(lags, 149.0) * (lags < 149), "lstm": 0.99**lags, "none": np.zeros(400)}
+    figure = plots.gradient_flow({"$a": flows, "b": {"gru": [1.0, np.nan]}, "c": {"gru": [2.0, 4.0]}}, path, columns=2)
+    axes, _, below = figure.axes
+    assert axes.get_title() == "$a"
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert labels == ["rnn: ×0.5 a step", "lstm: ×0.99 a step", "none: ×nan a step"]
+    assert 1e-16 < axes.get_ylim()[0] < 1e-10, "what has vanished takes up all the height"
+    assert below.get_position().y1 < axes.get_position().y0
+    pixels(path)
+
+
+def test_no_panels_are_refused(path):
+    with pytest.raises(zoo.ZooError, match="nothing to draw"):
+        plots.gradient_flow({}, path)
+
+
 # Any model
 
 

@@ -24,7 +24,7 @@ sys.modules.update(dict.fromkeys(["keras", "tf_keras", "zoo"]))  # importing one
 import numpy, tensorflow as tf
 answers = {}
 for directory, inputs in json.load(sys.stdin).items():
-    inputs = {name: tf.constant([bytes.fromhex(value) for value in values]) for name, values in inputs.items()}
+    inputs = {name: tf.io.parse_tensor(bytes.fromhex(value), dtype) for name, (dtype, value) in inputs.items()}
     for name, value in tf.saved_model.load(directory).signatures["serving_default"](**inputs).items():
         answers[directory + ":" + name] = value.numpy().astype("S") if value.dtype == tf.string else value.numpy()
 numpy.savez("answers.npz", **answers)
@@ -35,7 +35,7 @@ def test_a_process_that_knows_tensorflow_alone_gives_the_same_answers(export_of,
     exports = {str(export_of(name).directory): export_of(name) for name in tiny.TASKS}
     inputs = {
         directory: {
-            name: [value.hex() for value in tensor.numpy().tolist()]
+            name: (tensor.dtype.name, tf.io.serialize_tensor(tensor).numpy().hex())
             for name, tensor in export.tensors("serving_default").items()
         }
         for directory, export in exports.items()
@@ -90,6 +90,8 @@ OUTPUTS = {
 
 def test_a_c_program_gets_the_same_answers(export, c_program, tmp_path):
     signature = export.stored.signature_def["serving_default"]
+    if "string" not in str(export.signatures["serving_default"].structured_input_signature):
+        pytest.skip("the program sends strings")
     ((name, source),), output = signature.inputs.items(), OUTPUTS[type(export.task).__name__]
     values = export.tensors("serving_default")[name].numpy()
     for row, value in enumerate(values):  # files, since arguments end at the first NUL, and at 128 KiB

@@ -1,5 +1,6 @@
 """Every recipe: its shape, and that it runs from data to artefact on the sample."""
 
+import csv
 import dataclasses
 import inspect
 import os
@@ -21,7 +22,11 @@ SMALL = {
     "flickr8k_captioning": "--encoder convolutional --image-size 32 --units 8 --embedding-dim 8 --vocabulary-size 150",
     "mnist_digits": "",
     "spanish_to_english": "--units 8 --embedding-dim 8 --vocabulary-size 300 --max-tokens 12",
+    "vanishing_gradients": "--lengths 6 --cells gru rnn --examples 60 --units 4",
 }
+
+# Recipes whose data are made by the rule that is the task: there is no sample of them.
+SYNTHETIC = {"vanishing_gradients"}
 
 # More settings to run a recipe with, beyond its defaults.
 VARIANTS = [
@@ -54,13 +59,14 @@ def test_a_recipe_runs_as_a_script(path, tiny_flags, tiny_artefact, tmp_path):
     command = [sys.executable, path, *flags, "--runs", "runs"]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert finished.returncode == 0, finished.stderr
-    assert "SAMPLE" in finished.stdout
-    assert "sample data: " in finished.stdout  # beside the score
+    source = "synthetic" if path.stem in SYNTHETIC else "sample"
+    assert ("SAMPLE" in finished.stdout) == (source == "sample")
+    assert f"{source} data: " in finished.stdout  # beside the score
     assert "zoo publish" not in finished.stdout
-    (run,) = (tmp_path / "runs" / path.stem).iterdir()
+    (run,) = (artefact.parent for artefact in (tmp_path / "runs" / path.stem).glob("*/artefact"))
     card = cards.read(run / "artefact")
     assert card["name"] == path.stem
-    assert card["data"]["source"] == "sample"
+    assert card["data"]["source"] == source
     answers = zoo.load(run / "artefact").predict([example["input"] for example in card["examples"]])
     assert len(answers) == len(card["examples"]) > 0
     if path.stem == "imdb_sentiment":  # the same seed gives the same weights, in another process too
@@ -83,6 +89,53 @@ def test_other_settings(name, flags, import_recipe, tiny_flags, tmp_path, reques
         assert answer["label"] in model.card["labels"]
         assert np.isfinite(answer["probabilities"]).all()
     assert next(iter(model.card["scores"])) == "accuracy"
+
+
+def test_a_recipe_of_several_runs_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch, capsys):
+    recipe = import_recipe(Path(__file__).parents[1] / "recipes" / "vanishing_gradients.py")
+    flags = "--lengths 6 --cells rnn lstm --examples 60 --units 4 --epochs 2 --batch-size 10".split()
+    arguments, learn = [*flags, "--runs", str(tmp_path)], recipe.learn
+
+    def interrupted(config):
+        if config.cells == ("lstm",):
+            raise KeyboardInterrupt
+        return learn(config)
+
+    monkeypatch.setattr(recipe, "learn", interrupted)
+    with pytest.raises(SystemExit):
+        configs.run(recipe.main, arguments)
+    monkeypatch.setattr(recipe, "learn", learn)
+    capsys.readouterr()
+    model = configs.run(recipe.main, arguments)
+    said = capsys.readouterr().out
+    assert "2 runs: rnn at 6 steps, lstm at 6 steps." in said
+    assert said.count("Continuing after epoch 2 of 2") == 1
+    assert len(list((tmp_path / "vanishing_gradients").iterdir())) == 2
+
+    assert {"pictures/learning_curves.png", "pictures/gradient_flow.png"} < set(model.card["files"])
+    for title in ("Learning curves", "Gradient flow"):
+        assert f"![{title}](pictures/" in cards.render(model.card)
+    with (model.directory.parent / "who_learns.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    assert [(row["length"], row["cell"]) for row in rows] == [("6", "rnn"), ("6", "lstm")]
+    best = min(rows, key=lambda row: float(row["mean squared error"]))
+    assert model.card["task"]["arguments"]["cell"] == best["cell"]
+    # alone it comes out the same, whatever ran before it: the command of the card is for one run
+    command = model.card["run"]["command"].split()
+    assert command[command.index("--cells") + 1] == best["cell"]
+    again = configs.run(recipe.main, [*command[2:], "--runs", str(tmp_path / "again")])
+    assert again.card["scores"] == model.card["scores"]
+
+
+def test_a_recipe_of_several_runs_without_matplotlib(import_recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.delattr(zoo, "plots", raising=False)
+    monkeypatch.delitem(sys.modules, "zoo.plots", raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    recipe = import_recipe(Path(__file__).parents[1] / "recipes" / "vanishing_gradients.py")
+    flags = "--lengths 4 --cells gru --examples 20 --units 2 --epochs 1 --runs".split()
+    model = configs.run(recipe.main, [*flags, str(tmp_path)])
+    assert 'Pictures left out: matplotlib is not installed: pip install "sequence-zoo[plots]"' in capsys.readouterr().out
+    assert not [name for name in model.card["files"] if name.startswith("pictures/")]
 
 
 def test_own_texts_from_a_file(imdb, tiny_flags, tmp_path):

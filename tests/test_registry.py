@@ -48,12 +48,20 @@ TINY = {
         {"cell": "lstm", "embedding_dim": 3, "dropout": 0.5},
         {"cell": "transformer", "encoder_layers": 2},
     ],
+    "series_regressor": [
+        {"cell": "rnn"},
+        {"cell": "gru", "bidirectional": True, "targets": 3, "dropout": 0.5},
+        {"cell": "lstm", "layers": 2, "bidirectional": True},
+        {"cell": "transformer"},
+        {"cell": "transformer", "bidirectional": True},
+    ],
 }
 COMMON = {
     "text_classifier": {"vocabulary_size": 20, "num_classes": 2, "units": 4},
     "image_classifier": {"height": 9, "width": 6, "channels": 1, "num_classes": 3, "units": 4},
     "image_captioner": {"vocabulary_size": 20, "image_size": 32, "units": 8},
     "sequence_to_sequence": {"source_size": 20, "target_size": 20, "units": 4},
+    "series_regressor": {"features": 2, "units": 4},
 }
 WRONG = {
     "text_classifier": [
@@ -101,6 +109,14 @@ WRONG = {
         {"embedding_dim": 0},
         {"dropout": 1.0},
     ],
+    "series_regressor": [
+        {"cell": "qrnn"},
+        {"features": 0},
+        {"targets": 0},
+        {"units": 0},
+        {"layers": 0},
+        {"dropout": 1.0},
+    ],
 }
 CASES = [
     pytest.param(name, arguments, id=f"{name}-{'-'.join(f'{key}={value}' for key, value in arguments.items())}")
@@ -134,8 +150,13 @@ def image(shape, length, steps, random):
     return random.random(shape, "float32") * random.random(dtype="float32")
 
 
+def series(shape, length, steps, random):
+    """A series of 6 steps, whatever the length: there is no padding."""
+    return random.random((6, *shape[1:]), "float32")
+
+
 # Name of a model's input → what makes a row of it.
-INPUTS = {"tokens": ids, "ngrams": ids, "images": image, "image": image, "source": ids, "target": ids}
+INPUTS = {"tokens": ids, "ngrams": ids, "images": image, "image": image, "source": ids, "target": ids, "series": series}
 
 
 def batch(model, rows, steps):

@@ -14,6 +14,7 @@ _HOME = {
     # what is trained
     "Task": "zoo.tasks",
     "ImageClassifier": "zoo.models.image_classifier",
+    "SeriesRegressor": "zoo.models.series_regressor",
     "TextClassifier": "zoo.models.text_classifier",
     "ImageCaptioner": "zoo.models.image_captioner",
     "Translator": "zoo.models.sequence_to_sequence",
@@ -26,9 +27,12 @@ _HOME = {
     "load": "zoo.loading",
     "load_task": "zoo.tasks",
     "ZooError": "zoo.errors",
+    # what is measured
+    "gradient_flow": "zoo.gradients",
     # modules
     "data": None,
     "decoding": None,
+    "gradients": None,
     "kernels": None,
     "layers": None,
     "metrics": None,

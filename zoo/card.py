@@ -8,6 +8,13 @@ from pathlib import Path
 from zoo.errors import ZooError
 
 FILE = "card.json"
+# Title of a picture → its file.
+PICTURES = {
+    "Training curves": "pictures/curves.png",
+    "Attention": "pictures/attention.png",
+    "Learning curves": "pictures/learning_curves.png",
+    "Gradient flow": "pictures/gradient_flow.png",
+}
 
 
 def roots() -> list[tuple[str, Path]]:
@@ -132,7 +139,9 @@ def weights(directory: Path) -> dict:
 
 
 def number(value: float) -> str:
-    """A score as text: shares with four decimals, what goes up to 100 with two."""
+    """A score as text: shares with four decimals, what goes up to 100 with two, a tiny error with two digits."""
+    if 0 < abs(value) < 1e-3:
+        return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
 
 
@@ -148,6 +157,8 @@ def render(card: dict) -> str:
     example = card["examples"][0]
     is_file = isinstance(example["input"], dict) and "b64" in example["input"]
     example_input = 'Path("image.png")' if is_file else json.dumps(example["input"], ensure_ascii=False)
+    if isinstance(example["input"], list):  # a series fills pages
+        example_input = 'model.card["examples"][0]["input"]'
     lines = [
         f"# {card['name']}",
         "",
@@ -192,8 +203,7 @@ def render(card: dict) -> str:
         "files": f"SHA-256 of all {len(card['files'])} in `card.json`, checked by `zoo.load`",
     }
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
-    pictures = {"Training curves": "pictures/curves.png", "Attention": "pictures/attention.png"}
-    pictures = {title: file for title, file in pictures.items() if file in card["files"]}
+    pictures = {title: file for title, file in PICTURES.items() if file in card["files"]}
     if pictures:
         lines += ["", "## Pictures"]
         for title, file in pictures.items():

@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add(_predict, "Answer texts or files: given, from a list, or from standard input, one a line.")
     command.add_argument("name", help="name or path of an artefact")
-    what = "texts, paths of files, or JSON objects {input: value} where a signature has several inputs; none: standard input"
+    what = (
+        "texts, paths of files, JSON lists of numbers, or JSON objects {input: value} for several inputs; none: standard input"
+    )
     command.add_argument("inputs", nargs="*", metavar="input", help=what)
     command.add_argument("--file", type=Path, help="read the inputs from this file, one a line")
     command.add_argument("--signature", default="serving_default", help="see `zoo info NAME` (default: %(default)s)")
@@ -153,9 +155,12 @@ def _lines(options) -> list[str]:
 
 
 def _input(line: str, names):
-    """A line as `Model.predict` takes it, for a signature with inputs of these names."""
+    """A line as `Model.predict` takes it, for a signature with these inputs: name → dtype and shape as text."""
     if len(names) == 1:
-        return _path(line) if next(iter(names)).endswith("_bytes") else line
+        ((name, what),) = names.items()
+        if not what.startswith("string"):
+            return _numbers(line)
+        return _path(line) if name.endswith("_bytes") else line
     try:
         values = json.loads(line)
     except ValueError:
@@ -165,6 +170,16 @@ def _input(line: str, names):
         raise ZooError(f"This signature takes JSON objects {{{wanted}}}, not {line!r}.")
     is_path = {name: name.endswith("_bytes") and isinstance(value, str) for name, value in values.items()}
     return {name: _path(value) if is_path[name] else value for name, value in values.items()}
+
+
+def _numbers(line: str) -> list:
+    try:
+        values = json.loads(line)
+    except ValueError:
+        values = None
+    if not isinstance(values, list):
+        raise ZooError(f"This signature takes numbers as a JSON list, such as [[0.5, 1.0], [0.1, 0.0]], not {line!r}.")
+    return values
 
 
 def _path(name: str) -> Path:
@@ -216,7 +231,7 @@ def _evaluate(options):
     model = loading.load(options.name, options.version)
     facts = model.card["data"]
     loader = getattr(data, facts["loader"])
-    if facts["source"] == "own":
+    if facts["source"] in ("own", "synthetic"):
         splits = loader(**facts["arguments"])
     else:
         splits = loader(RunConfig(data=facts["source"], data_dir=options.data_dir), **facts["arguments"])

@@ -33,6 +33,9 @@ class RunConfig:
     learning_rate: float = 1e-3
     # Gradients are scaled down to this global norm: recurrent nets meet a cliff now and then (Pascanu et al. 2013).
     clip_norm: float = 1.0
+    # Gradients of a recurrence end at every multiple of so many steps of it (truncated backpropagation through time), where
+    # whole sequences (None) let them explode; what lies further back is then not learnt.
+    bptt_steps: int | None = None
     # Examples in a batch; with length buckets, in one of the longest: batches of shorter ones hold proportionally more.
     batch_size: int = 32
     # L2 norm of an adversarial perturbation of the embeddings, which doubles the time (Miyato et al. 2017); 0 for none.
@@ -49,7 +52,7 @@ class RunConfig:
     publish: bool = False
 
     def __post_init__(self):
-        for name in ("epochs", "patience", "max_steps", "batch_size"):
+        for name in ("epochs", "patience", "max_steps", "bptt_steps", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ZooError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
@@ -71,7 +74,13 @@ _PLACES = {"data_dir", "runs", "fresh", "publish"}
 def identity(config: RunConfig) -> dict:
     """The settings that decide what a run computes, as JSON; equal ones may continue each other's run."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
-    return {name: str(v) if isinstance(v, Path) else v for name, v in fields.items() if name not in _PLACES}
+    return {name: _as_json(value) for name, value in fields.items() if name not in _PLACES}
+
+
+def _as_json(value):
+    if isinstance(value, tuple):
+        return list(value)
+    return str(value) if isinstance(value, Path) else value
 
 
 def command(config: RunConfig, recipe: str) -> str:
@@ -80,7 +89,8 @@ def command(config: RunConfig, recipe: str) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name not in _PLACES and value != field.default:
-            flag, text = field.name.replace("_", "-"), shlex.quote(str(value))
+            flag = field.name.replace("_", "-")
+            text = shlex.join(map(str, value if isinstance(value, tuple) else [value]))
             flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {text}")
     return " ".join([f"python recipes/{recipe}.py", *flags])
 

@@ -6,6 +6,7 @@ import contextlib
 import json
 import platform
 import shlex
+import shutil
 import time
 from pathlib import Path
 
@@ -16,13 +17,13 @@ from zoo import card as cards
 from zoo import config as configs
 from zoo import kernels, loading
 from zoo.errors import ZooError
-from zoo.publishing import making, publish
+from zoo.publishing import PUBLISHED, making, publish
 
 # Ops that the census of a card counts: the recurrent kernels of each device.
 KERNELS = ("CudnnRNNV3", "BlockLSTMV2", "While", "StatelessWhile")
 
 
-def export(task, run, *, test, score):
+def export(task, run, *, test, score, pictures=()):
     """Makes the artefact of a finished run, at RUN/artefact.
 
     Args:
@@ -30,6 +31,7 @@ def export(task, run, *, test, score):
         run: the `Run` that `zoo.fit` gave.
         test: the raw test split.
         score: a function of `zoo.metrics`; it is given the loaded artefact.
+        pictures: paths of more pictures for the card, of those that `zoo.card.PICTURES` names.
 
     Returns:
         The loaded artefact, as `zoo.load` gives it.
@@ -49,6 +51,8 @@ def export(task, run, *, test, score):
             for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
         ]
         _draw(model, task, run, directory / "pictures")
+        for picture in pictures:
+            shutil.copy(picture, directory / "pictures")
         _write_card(directory, facts)
     first, value = next(iter(facts["scores"].items()))
     example = task.examples[0]
@@ -59,7 +63,7 @@ def export(task, run, *, test, score):
         f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
         f"Next:\n{predict}  zoo info {target}"
     )
-    if run.data.source == "real":
+    if run.data.source in PUBLISHED and not run.config.max_steps:
         print(f"  zoo publish {run.path}")
     if run.config.publish:
         publish(run.path)

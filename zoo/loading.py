@@ -60,12 +60,7 @@ class Model:
         count = len(next(iter(columns.values())))
         answers = []
         for start in range(0, count, batch_size):
-            batch = {
-                name: tf.constant(np.array(values[start : start + batch_size], dtype=object), tf.string)
-                if specs[name].dtype == tf.string
-                else tf.stack([tf.convert_to_tensor(value) for value in values[start : start + batch_size]])
-                for name, values in columns.items()
-            }
+            batch = {name: _stacked(values[start : start + batch_size], specs[name], name) for name, values in columns.items()}
             outputs = {name: value.numpy() for name, value in sorted(function(**batch).items())}
             rows = len(next(iter(outputs.values())))
             answers += [{name: _readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
@@ -102,6 +97,18 @@ def _checked(value, spec, name, index):
     if not spec.shape[1:].is_compatible_with(array.shape):
         raise ZooError(f"Input {index}, {name!r}, must have the shape {spec.shape[1:]}, not {array.shape}.")
     return array
+
+
+def _stacked(values, spec, name):
+    """Checked values of one batch → tensor [N, ...]."""
+    if spec.dtype == tf.string:
+        return tf.constant(np.array(values, dtype=object), tf.string)
+    if len(shapes := {value.shape for value in values}) > 1:
+        raise ZooError(
+            f"Inputs {name!r} of one batch must have one shape, not {', '.join(map(str, sorted(shapes)))}; "
+            "predict those of each shape on their own, or with batch_size=1."
+        )
+    return tf.constant(np.stack(values))
 
 
 def _readable(value):

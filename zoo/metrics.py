@@ -10,6 +10,9 @@ from rich.progress import track
 # Numbers of words (split at white space) that separate the bands of the breakdown by length.
 LENGTH_BANDS = (100, 200, 400)
 
+# Hochreiter & Schmidhuber 1997 (experiment 4) count a sequence as right if the error is below.
+TOLERANCE = 0.04
+
 
 def proportion(hits) -> dict:
     """A share with its 95 % interval (Wilson 1927).
@@ -121,6 +124,53 @@ def captioning(model, test) -> dict[str, dict]:
         scores |= _sacre(f"BLEU-{order}", bleu(order), answers, _columns(references), scale=100)
     scores |= _sacre("BLEU-4 on shuffled images", bleu(4), answers, _columns(shuffled), scale=100)
     return scores
+
+
+def regression(model, test) -> dict[str, dict]:
+    """Mean squared error, R² and the share of answers within 0.04 of the truth.
+
+    Args:
+        model: from `zoo.load`, with an output `value` [targets].
+        test: `tf.data.Dataset` of (series, value float [targets]), unbatched.
+
+    Returns:
+        Name → score, as `regression_scores` gives them.
+    """
+    series, values = zip(*test.as_numpy_iterator(), strict=True)
+    answers = []
+    for start in track(range(0, len(series), 64), description="Scoring"):
+        answers += [answer["value"] for answer in model.predict(series[start : start + 64], batch_size=64)]
+    return regression_scores(values, answers)
+
+
+def regression_scores(values, answers) -> dict[str, dict]:
+    """Scores of numbers against the truth.
+
+    Args:
+        values: the truth, float [N, targets].
+        answers: float [N, targets].
+
+    Returns:
+        Name → score, "mean squared error" first, the lower the better: the mean over examples and targets. "R²" is the mean
+        of the targets'. The third is the share of examples all targets of which are within `TOLERANCE`. The intervals of the
+        first two are bootstrapped (1,000 samples, percentiles).
+    """
+    values = np.array(values, float)
+    errors = np.array(answers, float) - values
+
+    def scores(rows):
+        squares, part = errors[rows] ** 2, values[rows]
+        variance = np.mean((part - part.mean(axis=0)) ** 2, axis=0)
+        return squares.mean(), np.mean(1 - squares.mean(axis=0) / np.maximum(variance, 1e-12))
+
+    n, random = len(values), np.random.default_rng(12345)
+    samples = [scores(random.integers(0, n, n)) for _ in range(1000)]
+    bounds = np.percentile(samples, (2.5, 97.5), axis=0).T
+    found = {
+        name: {"value": float(value), "low": float(low), "high": float(high), "n": n}
+        for name, value, (low, high) in zip(("mean squared error", "R²"), scores(slice(None)), bounds, strict=True)
+    }
+    return found | {f"share within {TOLERANCE}": proportion((np.abs(errors) < TOLERANCE).all(axis=1))}
 
 
 def _plain(caption: str) -> str:

@@ -1,4 +1,4 @@
-"""Pictures: how a run learnt, and what a model looks at as it writes. Needs matplotlib, the extra `plots`."""
+"""Pictures: how runs learnt, how far gradients reach, what a model looks at. Needs matplotlib, the extra `plots`."""
 
 import base64
 import math
@@ -25,6 +25,7 @@ AS_IT_IS = {"parse_math": False}  # else the text between two dollars becomes a 
 CELL = 0.3  # inches, of a pair of tokens
 PANEL = 1.25  # inches, of an image
 PIXELS = 256  # height and width of an image, before the figure scales it
+DECADES = 15  # below the largest norm of a panel that are drawn: a gradient that small is none
 
 
 def check_path(path) -> None:
@@ -163,6 +164,82 @@ def curves(log: list[dict], path, monitor: str) -> Figure:
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
     return _save(figure, path)
+
+
+def learning_curves(panels: dict, path, *, measure: str, baseline: float, baseline_name: str) -> Figure:
+    """Draws a measure of several models against the training steps, on a logarithmic scale.
+
+    Args:
+        panels: title of a panel → {label of a line: (steps [E], values [E])}.
+        path: where the picture is written; an older one is replaced.
+        measure: what the values are, the lower the better.
+        baseline, baseline_name: a value to be beaten, and whose it is.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ZooError: if there is no panel, or the picture cannot be written.
+    """
+    figure, all_axes = _panels(panels, columns=3, height=2.8)
+    for axes, lines in zip(all_axes, panels.values(), strict=True):
+        if axes is not all_axes[0]:
+            axes.sharey(all_axes[0])
+        for label, (steps, values) in lines.items():
+            axes.plot(steps, values, "o-", markersize=2.5, linewidth=1.5, label=label)
+        axes.axhline(baseline, color="0.4", linestyle="--", linewidth=1, label=baseline_name)
+        axes.set(xlabel="training step", xlim=(0, None))
+    all_axes[0].set_ylabel(measure)
+    all_axes[-1].legend(frameon=False, fontsize=8)
+    return _save(figure, path)
+
+
+def gradient_flow(panels: dict, path, *, columns: int = 3) -> Figure:
+    """Draws norms of gradients against the time lag, on a logarithmic scale, each with its factor per step of lag.
+
+    Args:
+        panels: title of a panel → {label of a line: norms [T] by lag, as `zoo.gradient_flow` gives them}.
+        path: where the picture is written; an older one is replaced.
+        columns: most panels in a row.
+
+    Returns:
+        The figure.
+
+    Raises:
+        ZooError: if there is no panel, or the picture cannot be written.
+    """
+    from zoo.gradients import factor_per_step  # here, so that curves need no TensorFlow
+
+    figure, all_axes = _panels(panels, columns=columns, height=2.6)
+    for axes, lines in zip(all_axes, panels.values(), strict=True):
+        for label, norms in lines.items():
+            norms = np.where(np.asarray(norms) > 0, norms, np.nan)  # zero has no logarithm
+            axes.plot(norms, ".-" if len(norms) < 30 else "-", label=f"{label}: ×{factor_per_step(norms):.3g} a step")
+        largest = np.nanmax([*np.concatenate(list(lines.values())), 0])
+        if largest > 0 and axes.get_ylim()[0] < largest * 10.0**-DECADES:
+            axes.set_ylim(bottom=largest * 10.0**-DECADES)
+        axes.set(xlabel="lag (steps before the last)")
+        axes.legend(frameon=False, fontsize=8)
+    all_axes[0].set_ylabel("norm of the gradient")
+    return _save(figure, path)
+
+
+def _panels(panels, *, columns, height):
+    """A figure with one panel for each title, and their axes; the scale of y is logarithmic."""
+    if not panels:
+        raise ZooError("There is nothing to draw: there is no panel.")
+    columns = min(columns, len(panels))
+    rows = math.ceil(len(panels) / columns)
+    figure = Figure((max(3.3 * columns, 5), height * rows), layout="constrained")
+    grid = figure.add_gridspec(rows, columns)
+    every = []
+    for number, title in enumerate(panels):
+        axes = figure.add_subplot(grid[divmod(number, columns)])
+        axes.set(yscale="log")
+        axes.set_title(title, fontsize=10, **AS_IT_IS)
+        axes.spines[["top", "right"]].set_visible(False)
+        every.append(axes)
+    return figure, every
 
 
 def _used(tokens):

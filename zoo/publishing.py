@@ -9,6 +9,9 @@ from pathlib import Path
 from zoo import card as cards
 from zoo.errors import ZooError
 
+# Sources of data whose models may be published.
+PUBLISHED = ("real", "synthetic")
+
 
 @contextlib.contextmanager
 def making(target: Path):
@@ -41,7 +44,7 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
         raise ZooError(f"{run} holds no artefact; give the directory of a finished run (runs/NAME/RUN).")
     facts = cards.read(source)
     cards.verify(source, facts)
-    if facts["data"]["source"] != "real":
+    if facts["data"]["source"] not in PUBLISHED:
         raise ZooError(f"{run} was trained on the {facts['data']['source']} data; only runs on the real data are published.")
     if facts["run"]["max_steps"]:
         raise ZooError(f"{run} is a try-out (--max-steps {facts['run']['max_steps']}) and is not published.")

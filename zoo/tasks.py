@@ -108,7 +108,7 @@ def load_task(name, version=None) -> Task:
     facts = card.read(directory)
     task_class = getattr(importlib.import_module(facts["task"]["module"]), facts["task"]["class"])
     # only a newline ends a line here: a vocabulary may hold characters that Python's splitlines takes for one
-    assets = {path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in (directory / "assets").iterdir()}
+    assets = {path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in (directory / "assets").glob("*")}
     task = task_class.from_config(facts["task"], assets)
     restore_weights(task.model, directory)
     return task

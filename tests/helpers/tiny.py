@@ -64,6 +64,14 @@ def captioner(weights, **arguments):
     return task
 
 
+def series_regressor(**arguments):
+    """A `SeriesRegressor` of series of two features."""
+    model = zoo.create_model("series_regressor", features=2, **arguments)
+    random = np.random.default_rng(0)
+    randomise(model, lambda weight: weight.numpy() + random.normal(0, 0.1, weight.shape))
+    return zoo.SeriesRegressor(model, examples=SERIES[:3])
+
+
 def randomise(model, new):
     """Sets all weights to `new(weight)`, rounded to what float16 can hold, so that an artefact can store them without loss."""
     for weight in model.weights:
@@ -109,6 +117,7 @@ TASKS = {
     "captioner lstm": functools.partial(
         captioner, {"seed": 5, "gain": 1, "embedding": 1}, cell="lstm", attention="additive", units=16
     ),
+    "regressor gru": functools.partial(series_regressor, cell="gru", units=8, targets=2, bidirectional=True),
 }
 
 TEXTS = [
@@ -124,10 +133,13 @@ TEXTS = [
 SOURCES = ["Tengo dos gatos negros.", "", "¿Dónde está la biblioteca?", " \t ", "xyzzy 漢字 😀", "veintidós " * 2_000]
 FILES = [*photos.examples(), b"", b"junk", photos.examples()[0][:-3000], drawn_scenes(1, 1, 1)["test"][0][0]]
 
+SERIES = np.random.default_rng(0).normal(0, 1, (5, 7, 2)).round(2).tolist()
+
 # The class of a task → a batch of raw inputs, fair ones and others: for each input of any of its signatures one value a row.
 INPUTS = {
     "TextClassifier": {"text": TEXTS},
     "Translator": {"text": SOURCES, "translation": ["I have two cats.", "nothing", "", " ", "漢字", "twenty " * 2_000]},
+    "SeriesRegressor": {"series": SERIES},
     "ImageClassifier": {"image_bytes": [*FILES, *drawn_digits.examples()]},
     "ImageCaptioner": {
         "image_bytes": FILES,
@@ -166,7 +178,11 @@ class Export:
     def tensors(self, signature, **inputs):
         """Input name → tensor; each input that is not given is that of `self.inputs`."""
         specs = self.signatures[signature].structured_input_signature[1]
-        return {name: tf.constant((self.inputs | inputs)[name], spec.dtype) for name, spec in specs.items()}
+        values = self.inputs | inputs
+        empty = {name: tf.zeros([size or 0 for size in spec.shape], spec.dtype) for name, spec in specs.items()}
+        return {
+            name: tf.constant(values[name], spec.dtype) if len(values[name]) else empty[name] for name, spec in specs.items()
+        }
 
     def row(self, number):
         """The inputs with one row alone."""

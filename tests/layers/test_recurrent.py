@@ -229,7 +229,7 @@ def operations(function):
 
 
 def assert_serves_as(function, stock):
-    for rows in (1, groups.LARGEST, groups.LARGEST + 1):
+    for rows in (1, groups.ALONE + 1, 2 * groups.LARGEST + 1):
         arguments = {"sequences": normal(rows, STEPS, FEATURES), "mask": tf.sequence_mask(np.resize(LENGTHS, rows), STEPS)}
         answers, expected = function(**arguments), stock(**arguments)
         assert_equal([answers[name] for name in expected], expected.values())

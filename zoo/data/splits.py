@@ -20,7 +20,7 @@ class Splits:
     """A data set: three `tf.data.Dataset`s of raw, unbatched examples, and what a card has to say of them."""
 
     loader: str  # name of the function in zoo.data, for `zoo evaluate`
-    source: str  # "real", "sample" or "own"
+    source: str  # "real", "sample", "own", or "synthetic": made by a rule that is itself the task
     train: tf.data.Dataset
     validation: tf.data.Dataset
     test: tf.data.Dataset

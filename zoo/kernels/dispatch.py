@@ -65,7 +65,8 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     """
     lengths = tf.fill([tf.shape(sequences)[0]], tf.shape(sequences)[1])
     if mask is not None:
-        lengths = tf.reduce_sum(tf.cast(mask, tf.int32), axis=1)
+        # int64, since int32 numbers live on the host: a mask on a GPU would be copied there
+        lengths = tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64), axis=1), tf.int32)
         if not _exporting:  # in an export the mask comes from the task's own preprocessing
             require_right_padding(mask, lengths)
     padding = Padding(mask is not None, go_backwards, zero_output)
@@ -152,10 +153,11 @@ def _branch_on_device(cell, padding, sequences, states, lengths, weights):
     gpu = functools.partial(_on_gpu, cell, padding, training=False)
 
     def body(run, sequences, lengths, *rest):
-        outputs, last = run(sequences, rest[:count], lengths, rest[count:])
+        outputs, last = run(sequences, rest[:count], tf.cast(lengths, tf.int32), rest[count:])
         return outputs, *last
 
-    arguments = [sequences, lengths, *states, *weights]
+    # int64, since on a GPU an int32 argument would be looked for on the host by the body and be on the device
+    arguments = [sequences, tf.cast(lengths, tf.int64), *states, *weights]
     specs = [tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments]
     branches = [tf.function(functools.partial(body, run), autograph=False).get_concrete_function(*specs) for run in (cpu, gpu)]
     results = tf.raw_ops.Case(

@@ -1,10 +1,13 @@
 """Groups of rows side by side: each runs on one core from the first step to the last, and never waits for another."""
 
 import tensorflow as tf
+from tensorflow.python.eager import record
 
-# Rows in a group, at most. Products of 16 rows reach the rate of large ones, those of 8 miss a sixth of it (64 to 256 units);
-# a product that is split over cores meets a barrier at every step.
+# Rows in a group, at most. Products of 16 rows reach the rate of large ones, those of 8 miss a sixth of it and those of 4 half
+# (64 to 256 units); a product that is split over cores meets a barrier at every step.
 LARGEST = 16
+# Up to so many rows stay one group; 9 to 16 make two.
+ALONE = 8
 
 
 class Rows:
@@ -12,7 +15,7 @@ class Rows:
 
     def __init__(self, count):
         self.count = count
-        self.groups = tf.maximum(-(-count // LARGEST), 1)
+        self.groups = tf.maximum(-(-count // LARGEST), tf.where(count > ALONE, 2, 1))
         self.size = tf.maximum(-(-count // self.groups), 1)
 
     def group(self, tensor):
@@ -50,11 +53,19 @@ def run(function, grouped, shared):
     specs = [tf.TensorSpec(tensor.shape[1:], tensor.dtype) for tensor in grouped]
     specs += [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in shared]
     concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
-    return tf.raw_ops.MapDefun(
-        arguments=grouped,
-        captured_inputs=shared,
-        output_types=[output.dtype for output in concrete.outputs],
-        output_shapes=[output.shape for output in concrete.outputs],
-        f=concrete,
-        max_intra_op_parallelism=1,
-    )
+
+    def side_by_side():
+        return tf.raw_ops.MapDefun(
+            arguments=grouped,
+            captured_inputs=shared,
+            output_types=[output.dtype for output in concrete.outputs],
+            output_shapes=[output.shape for output in concrete.outputs],
+            f=concrete,
+            max_intra_op_parallelism=1,
+        )
+
+    def alone():  # `MapDefun` of one row takes up to three times as long: its ops keep changing threads
+        return [tf.expand_dims(result, 0) for result in concrete(*(tensor[0] for tensor in grouped), *shared)]
+
+    with record.stop_recording():  # whoever differentiates this gives the gradient; a tape would trace the function again
+        return tf.cond(tf.equal(tf.shape(grouped[0])[0], 1), alone, side_by_side)

@@ -13,6 +13,7 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
+from zoo import kernels
 from zoo.errors import ZooError
 from zoo.training import adversarial, state
 from zoo.training.batches import Batches
@@ -78,14 +79,15 @@ def fit(task, data, config) -> Run:
         epoch, started = len(run.log), time.monotonic()
         watch = _Watch(steps, estimate=epoch == 0)
         try:
-            logs = trainer.fit(
-                train.epoch(seed=config.seed + epoch),
-                initial_epoch=epoch,
-                epochs=config.epochs,
-                shuffle=False,
-                verbose=1 if sys.stdout.isatty() else 2,
-                callbacks=[watch, raw := _OneEpoch()],
-            ).history
+            with kernels.truncation_scope(config.bptt_steps):
+                logs = trainer.fit(
+                    train.epoch(seed=config.seed + epoch),
+                    initial_epoch=epoch,
+                    epochs=config.epochs,
+                    shuffle=False,
+                    verbose=1 if sys.stdout.isatty() else 2,
+                    callbacks=[watch, raw := _OneEpoch()],
+                ).history
         except _NotANumber as error:
             raise ZooError(
                 f"The loss is not a number any more (step {error.args[0]}). Lower --learning-rate or --clip-norm, or try "

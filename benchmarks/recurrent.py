@@ -1,0 +1,367 @@
+"""The zoo's recurrent layers against stock Keras, Keras with XLA, PyTorch, ONNX Runtime and (on a GPU) JAX, in one run.
+
+    pip install -e ".[benchmark]"
+    python benchmarks/recurrent.py                      # 2 CPU cores: about 90 minutes
+    python benchmarks/recurrent.py --plot-only          # only draw what is there
+
+It can be interrupted: a row is written as soon as it is measured, and the next run goes on with those that are missing.
+
+All peers (`peers.py`) have the same weights, return all outputs and compute in float32 (on a GPU without TF32), and each is
+compared with stock Keras before it is timed. Inference calls what a server would call: of the zoo and Keras, the signature of a
+reloaded SavedModel. Training is one step of plain SGD in the process. The peers take turns, and medians are compared: the
+machine's mood then hits all. Threads are at each library's default.
+
+The floor is the roofline of the matrix products: the longer of operations / rate of a float32 product of 2048 x 2048 and
+bytes / rate of a copy of 256 MB, both measured with TensorFlow. Training counts as three times the operations, less the one
+gradient that nobody needs, that of the inputs. Bytes are weights, inputs and outputs, once each; that a recurrence reads its
+recurrent weights at each step is left out, since they come from a cache.
+
+Writes results/recurrent_DEVICE.csv and .png, and results/roofline_DEVICE.csv.
+"""
+
+import csv
+import functools
+import itertools
+import math
+import re
+import statistics
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import peers
+import tensorflow as tf
+import tyro
+from matplotlib.figure import Figure
+from peers import CELLS, PEERS, Architecture
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+RESULTS = Path(__file__).with_name("results")
+MODES = ("inference", "training")
+LIMIT = 1e-4  # largest difference to stock Keras
+STEEP = 1e3  # learning rate of the step that is compared: the gradients, about 1e-4, must not drown in the weights' rounding
+PAUSE = 0.02  # seconds for the threads of the peer before to fall asleep: those of OpenMP spin for some milliseconds
+COMPARED = ("keras", "keras_xla", "torch", "onnxruntime", "jax")
+KEY = ("cell", "directions", "layers", "units", "batch", "length", "mode")
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which part of the grid."""
+
+    # Which cells.
+    cells: tuple[Literal["rnn", "gru", "lstm"], ...] = ("rnn", "gru", "lstm")
+    # Which widths of a direction; inputs are as wide.
+    units: tuple[int, ...] = (64, 128, 256)
+    # Which batch sizes.
+    batches: tuple[int, ...] = (1, 8, 32, 128)
+    # Which numbers of steps.
+    lengths: tuple[int, ...] = (25, 100, 200, 400)
+    # Where XLA takes part, which compiles for some seconds each: the printed table and some more, everywhere, or nowhere.
+    xla: Literal["short", "all", "none"] = "short"
+    # Measure again what is there.
+    fresh: bool = False
+    # Draw the picture and print the table of what is there.
+    plot_only: bool = False
+    # Where to write.
+    out: Path = RESULTS
+
+
+@dataclass(frozen=True)
+class Case:
+    """A row of the table."""
+
+    architecture: Architecture
+    batch: int
+    length: int
+    mode: str
+
+    @classmethod
+    def of(cls, cell, directions, layers, units, batch, length, mode):
+        """A case from what is in a row."""
+        numbers = [int(number) for number in (directions, layers, units, batch, length)]
+        return cls(Architecture(cell, *numbers[:3]), *numbers[3:], mode)
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """The row's first columns, as text."""
+        values = {**vars(self.architecture), **vars(self)}
+        return tuple(str(values[name]) for name in KEY)
+
+    @property
+    def gflop(self) -> float:
+        """Operations of the matrix products; training adds one such product for each gradient but that of the inputs."""
+        products = self.architecture.products
+        forward = sum(inputs + states for inputs, states in products)
+        weights = forward if self.mode == "inference" else 3 * forward - products[0][0]
+        return 2e-9 * self.batch * self.length * weights
+
+    @property
+    def gigabytes(self) -> float:
+        """Weights, inputs and outputs, once each."""
+        weights = sum(inputs + states for inputs, states in self.architecture.products)
+        values = self.batch * self.length * self.architecture.units * (1 + self.architecture.directions)
+        return 4e-9 * (weights + values)
+
+    @property
+    def seconds(self) -> float:
+        """About how long the row takes on two cores, to estimate the time that remains."""
+        return 4 + self.gflop / 4
+
+
+# The short table that is printed at the end.
+TABLE = [
+    *(Case.of(cell, 1, 1, 128, batch, 100, "inference") for batch in (1, 32) for cell in ("lstm", "gru", "rnn")),
+    Case.of("lstm", 2, 2, 64, 1, 200, "inference"),
+    *(Case.of(cell, 1, 1, 128, 32, 200, "training") for cell in ("lstm", "gru")),
+]
+
+
+def grid(options: Options) -> list[Case]:
+    """All cases that the options leave, those of one model next to each other."""
+    batches = (1, 8, 32, 128)
+    shapes = [(cell, 1, 1, 128, (100, 200)) for cell in CELLS] + [("lstm", 2, 2, 64, (200,))]
+    shapes += [
+        (cell, directions, layers, units, (25, 100, 400))
+        for units, layers, directions, cell in itertools.product((64, 256), (1, 2), (1, 2), CELLS)
+    ]
+    return [
+        Case.of(cell, directions, layers, units, batch, length, mode)
+        for cell, directions, layers, units, lengths in shapes
+        for mode, length, batch in itertools.product(MODES, lengths, batches)
+        if cell in options.cells and units in options.units and batch in options.batches and length in options.lengths
+    ]
+
+
+def taking_part(case: Case, available, xla: str) -> list[str]:
+    """Names of the peers that a case compares, the reference first."""
+    compiled = {"all": True, "none": False, "short": case in TABLE or (case.length == 100 and case.batch in (1, 32))}[xla]
+    return [
+        name
+        for name, peer in available.items()
+        if case.architecture.cell in peer.cells
+        and (case.mode == "inference" or peer.trains)
+        and (name != "keras_xla" or compiled)
+    ]
+
+
+def first_call(peer, x, weights, mode):
+    """Outputs, or for training the gradients of all weights, as a list of arrays; and the seconds that the call took."""
+    if mode == "training":
+        peer.reset(weights, STEEP)
+    x = peer.tensor(x)
+    start = time.perf_counter()
+    outputs = peer(x)
+    seconds = time.perf_counter() - start
+    if mode == "inference":
+        return [peer.numpy(outputs)], seconds
+    gradients = [(before - after) / STEEP for before, after in zip(weights, peer.weights(), strict=True)]
+    peer.reset(weights)
+    return gradients, seconds
+
+
+def difference(mode, expected, values) -> float:
+    """The largest one; of a gradient relative to the largest value of that weight's gradient."""
+    scales = [1 if mode == "inference" else np.abs(array).max() for array in expected]
+    arrays = zip(expected, values, scales, strict=True)
+    return max(float(np.abs(one - other).max() / scale) for one, other, scale in arrays)
+
+
+def take_turns(calls: dict) -> dict[str, list[float]]:
+    """Seconds of the calls of each peer, which take turns: 3 each if one takes over 1.5 s, else 5 to 41 in about 2 s.
+
+    In a turn of short calls the first is not counted: it finds the caches as the peer before left them.
+    """
+    times = {name: [] for name in calls}
+    start, rounds, slowest = time.perf_counter(), 0, 0.0
+    while rounds < (3 if slowest > 1.5 else 5) or (time.perf_counter() - start < 2 and rounds < 41):
+        for name, call in calls.items():
+            time.sleep(PAUSE)
+            for _ in range(1 if slowest > 0.1 else 2):
+                before = time.perf_counter()
+                call()
+                seconds = time.perf_counter() - before
+            times[name].append(seconds)
+            slowest = max(slowest, seconds)
+        rounds += 1
+    return times
+
+
+def measure(case: Case, models: dict, weights) -> dict:
+    """The row of a case.
+
+    Raises:
+        SystemExit: if a peer does not compute what stock Keras does.
+    """
+    x = np.random.default_rng(case.batch).normal(size=(case.batch, case.length, case.architecture.units)).astype(np.float32)
+    first, differences, expected = {}, {}, None
+    for name, model in models.items():
+        values, first[name] = first_call(model, x, weights, case.mode)
+        expected = values if expected is None else expected
+        differences[name] = difference(case.mode, expected, values)
+        if not differences[name] <= LIMIT:  # nor may it be NaN
+            raise SystemExit(f"error: {name} differs from stock Keras by {differences[name]:.1e} in {' '.join(case.key)}.")
+    calls = {name: functools.partial(model, model.tensor(x)) for name, model in models.items()}
+    times = take_turns(calls)
+    ms = {name: 1e3 * statistics.median(values) for name, values in times.items()}
+    row = dict(zip(KEY, case.key, strict=True))
+    row |= {f"{name}_ms": f"{value:.4g}" for name, value in ms.items()}
+    row |= {f"vs_{name}": f"{ms[name] / ms['zoo']:.2f}" for name in COMPARED if name in ms}
+    row |= {"gflop": f"{case.gflop:.4g}", "calls": len(times["zoo"]), "zoo_first_call_s": f"{first['zoo']:.2f}"}
+    if "keras_xla" in first:
+        row["keras_xla_compile_s"] = f"{first['keras_xla']:.2f}"
+    return row | {"largest_difference": f"{max(differences.values()):.1e}"}
+
+
+def floor(row: dict, rates) -> dict:
+    """The columns of a row that depend on the machine's rates."""
+    case = Case.of(*(row[name] for name in KEY))
+    ms = 1e3 * max(case.gflop / rates["matmul_gflop_per_s"], case.gigabytes / rates["copy_gb_per_s"])
+    return {"floor_ms": f"{ms:.3g}", "zoo_share_of_floor": f"{ms / float(row['zoo_ms']):.3f}"}
+
+
+def roofline() -> dict[str, float]:
+    """Rates of this machine, the best of ten calls each."""
+
+    def best(function):
+        seconds = []
+        for _ in range(10):
+            start = time.perf_counter()
+            float(tf.reshape(function(), [-1])[0])  # waits for a GPU
+            seconds.append(time.perf_counter() - start)
+        return min(seconds)
+
+    matrix, array = tf.random.normal([2048, 2048]), tf.zeros([64 * 2**20])
+    return {
+        "matmul_gflop_per_s": round(2e-9 * 2048**3 / best(lambda: matrix @ matrix), 1),
+        "copy_gb_per_s": round(2 * 4e-9 * len(array) / best(lambda: tf.raw_ops.DeepCopy(x=array)), 1),  # reads and writes
+    }
+
+
+def read(path: Path) -> dict[tuple, dict]:
+    """The rows of a table of cases, by key."""
+    if not path.exists():
+        return {}
+    with path.open(newline="", encoding="utf-8") as file:
+        return {tuple(row[name] for name in KEY): row for row in csv.DictReader(file)}
+
+
+def write(path: Path, rows: list[dict], columns) -> None:
+    """Writes a table in one go: an interrupted run leaves the old one or the new one."""
+    part = path.with_suffix(".part")
+    with part.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, columns, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    part.replace(path)
+
+
+def plot(rows: list[dict], path: Path, device: str) -> None:
+    """Draws how many times as fast as stock Keras and as PyTorch the zoo is, by batch size: each case, and the medians."""
+    figure = Figure((10, 6.5), layout="constrained")
+    panels = figure.subplots(len(MODES), len(CELLS), sharex=True, sharey=True)
+    batches = sorted({int(row["batch"]) for row in rows})
+    for (mode, cell), axes in zip(itertools.product(MODES, CELLS), panels.flat, strict=True):
+        axes.axhline(1, color="0.3", linewidth=1)
+        for name, label, colour, shift in (("keras", "stock Keras", "tab:blue", -0.1), ("torch", "PyTorch", "tab:orange", 0.1)):
+            medians = []
+            for place, batch in enumerate(batches):
+                panel = [row for row in rows if (row["mode"], row["cell"], row["batch"]) == (mode, cell, str(batch))]
+                ratios = [float(row[f"vs_{name}"]) for row in panel if row[f"vs_{name}"]]
+                axes.plot([place + shift] * len(ratios), ratios, "o", color=colour, alpha=0.35, markersize=5, markeredgewidth=0)
+                medians.append(statistics.median(ratios) if ratios else math.nan)
+            places = [place + shift for place in range(len(batches))]
+            axes.plot(places, medians, "o-", color=colour, markersize=7, markeredgecolor="white", label=f"against {label}")
+        axes.set_yscale("log", base=2)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}×")
+        axes.set_xticks(range(len(batches)), batches)
+        axes.grid(axis="y", color="0.9")
+        axes.set_axisbelow(True)
+        axes.set_title(f"{cell.upper()}, {mode}", fontsize=11)
+        axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False)
+    for axes in panels[-1]:
+        axes.set_xlabel("batch size")
+    figure.supylabel("time of the other / time of the zoo", fontsize=11)
+    figure.suptitle(f"{device}: above 1× the zoo is faster. Small: every case; large: their median.", fontsize=11)
+    figure.savefig(path, dpi=100)
+
+
+def markdown(rows: dict[tuple, dict]) -> str:
+    """The short table, of those of its cases that are there: milliseconds, and times of the others / time of the zoo."""
+    columns = {"zoo_ms": "zoo, ms", "floor_ms": "floor, ms", "vs_keras": "Keras", "vs_keras_xla": "Keras + XLA"}
+    columns |= {"vs_torch": "PyTorch", "vs_onnxruntime": "ONNX Runtime", "vs_jax": "JAX"}
+    there = [rows[case.key] for case in TABLE if case.key in rows]
+    columns = {column: title for column, title in columns.items() if any(row.get(column) for row in there)}
+    lines = [f"| case | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
+    for row in there:
+        depth = "2 layers, both directions, " if row["directions"] == "2" else ""
+        name = f"{row['cell'].upper()} {row['units']}, {depth}{row['mode']}, batch {row['batch']}, {row['length']} steps"
+        lines.append(f"| {name} | {' | '.join(row.get(column) or '–' for column in columns)} |")
+    return "\n".join(lines) if there else "No case of the short table is there."
+
+
+def main(options: Options):
+    """Measures what is missing, then draws the picture and prints the short table."""
+    tf.get_logger().setLevel("ERROR")  # a notice at each export would break up the progress bar
+    gpus = tf.config.list_physical_devices("GPU")
+    for gpu in gpus:
+        tf.config.experimental.set_memory_growth(gpu, True)  # PyTorch and JAX need some too
+    tf.config.experimental.enable_tensor_float_32_execution(False)
+    device = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
+    slug = re.sub(r"\W+", "_", device.lower())
+    path, rates_path = options.out / f"recurrent_{slug}.csv", options.out / f"roofline_{slug}.csv"
+    options.out.mkdir(parents=True, exist_ok=True)
+    rows = read(path)
+    if not options.plot_only:
+        fill(rows, path, rates_path, options, on_gpu=bool(gpus))
+    if not rows:
+        raise SystemExit(f"error: there is nothing in {path} to draw; run without --plot-only.")
+    plot(list(rows.values()), path.with_suffix(".png"), device)
+    print(f"Written: {path} and .png\n{markdown(rows)}")
+
+
+def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options, on_gpu: bool) -> None:
+    """Measures the cases whose rows are missing or lack a peer, and writes the table after each."""
+    cases = grid(options)
+    if not cases:
+        raise SystemExit("error: no case is left; units 128 have 100 and 200 steps, the others 25, 100 and 400.")
+    available = peers.available(on_gpu)
+    todo = []
+    for case in cases:
+        names = taking_part(case, available, options.xla)
+        if options.fresh or not all(rows.get(case.key, {}).get(f"{name}_ms") for name in names):
+            todo.append((case, names))
+    rates = roofline()
+    if rates_path.exists():  # of an interrupted run: the better ones, for a busy machine has none of its own
+        with rates_path.open(newline="", encoding="utf-8") as file:
+            rates = {name: max(rates[name], float(value)) for name, value in next(csv.DictReader(file)).items()}
+    write(rates_path, [rates], rates)
+    for row in rows.values():
+        row |= floor(row, rates)
+    print(f"{len(cases)} cases, {len(cases) - len(todo)} of them there. {rates}", flush=True)
+    timed = [name for name in ("zoo", *COMPARED) if name != ("jax" if not on_gpu else "onnxruntime")]
+    columns = [*KEY, *(f"{name}_ms" for name in timed), *(f"vs_{name}" for name in timed[1:])]
+    columns += ["gflop", "floor_ms", "zoo_share_of_floor", "calls", "zoo_first_call_s", "keras_xla_compile_s"]
+    columns += ["largest_difference"]
+    shown = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
+    with Progress(*shown, speed_estimate_period=1800) as progress:
+        bar = progress.add_task("", total=sum(case.seconds for case, _ in todo))
+        for (architecture, mode), group in itertools.groupby(todo, key=lambda pair: (pair[0].architecture, pair[0].mode)):
+            weights = peers.initial_weights(architecture)
+            models = {}
+            for case, names in group:
+                progress.update(bar, description=" ".join(case.key))
+                for name in names:
+                    if name not in models:  # exported and traced once, for all shapes
+                        models[name] = PEERS[name](architecture, weights, training=mode == "training")
+                rows[case.key] = measure(case, {name: models[name] for name in names}, weights)
+                rows[case.key] |= floor(rows[case.key], rates)
+                write(path, rows.values(), columns)
+                progress.advance(bar, case.seconds)
+
+
+if __name__ == "__main__":
+    main(tyro.cli(Options))
