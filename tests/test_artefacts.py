@@ -6,7 +6,7 @@ import tensorflow as tf
 import tiny
 
 from zoo import exporting
-from zoo.kernels import block
+from zoo.kernels import rows
 from zoo.layers.stack import CELLS
 
 
@@ -54,7 +54,7 @@ def test_no_row_is_harmed_by_its_batch_mates(export):
 
 def test_a_batch_too_large_for_the_fused_kernels_has_the_same_answers(export):
     answers = export.answers["serving_default"]
-    count = block.LARGEST_BATCH // len(next(iter(answers.values()))) + 1
+    count = rows.LARGEST // len(next(iter(answers.values()))) + 1
     repeated = export.ask(**{name: values * count for name, values in export.inputs.items()})
     tiny.assert_same(repeated, {name: np.concatenate([value] * count) for name, value in answers.items()})
 

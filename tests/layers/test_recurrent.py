@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from zoo import kernels, layers
 from zoo.kernels import rows as groups
+from zoo.kernels.scan import STEPS_A_TURN
 
 CELLS = {
     "lstm": (layers.LSTM, keras.layers.LSTM),
@@ -193,6 +194,80 @@ def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, f
     states = initial_states(cell, rows, units) if with_states else None
     arguments = normal(rows, steps, features), states, tf.sequence_mask(lengths, steps) if masked else None
     assert_equal(values_and_gradients(ours, *arguments), values_and_gradients(stock, *arguments))
+
+
+@each_cell
+@pytest.mark.parametrize("rows", (1, groups.ALONE + 1, 2 * groups.LARGEST + 1))
+@either("training")
+def test_batches_of_any_size_have_the_gradients_of_keras(cell, rows, training):
+    """More steps than a turn of the loop takes, more rows than a group holds, and groups that are not full."""
+    steps = 2 * STEPS_A_TURN + 3
+    ours, stock = twins(cell, bidirectional, return_sequences=True, return_state=True)
+    lengths = np.random.default_rng(rows).integers(0, steps + 1, rows)
+    arguments = normal(rows, steps, FEATURES), initial_states(cell, rows, directions=2), tf.sequence_mask(lengths, steps)
+    actual, expected = (values_and_gradients(layer, *arguments, training=training) for layer in (ours, stock))
+    assert_equal(actual, expected, tolerance=1e-5 * rows)  # the gradients of the weights are sums over rows
+
+
+@each_cell
+@either("masked")
+def test_compiled_by_xla_it_gives_what_keras_gives(cell, masked):
+    ours, stock = twins(cell, return_sequences=True)
+    sequences, mask = normal(ROWS, STEPS, FEATURES), tf.sequence_mask(LENGTHS) if masked else None
+    compiled = tf.function(lambda: values_and_gradients(ours, sequences, None, mask, training=True), jit_compile=True)
+    assert_equal(compiled(), values_and_gradients(stock, sequences, None, mask, training=True))
+
+
+@each_cell
+@pytest.mark.parametrize("compiled", (False, True), ids=("kernels", "XLA"))
+def test_a_truncated_gradient_ends_at_every_window(cell, compiled):
+    ours, stock = twins(cell, return_sequences=True, return_state=True)
+    sequences, states = normal(ROWS, 7, FEATURES), initial_states(cell)
+
+    def in_windows(sequences, initial_state, training):
+        outputs = []
+        for start in (0, 3, 6):
+            output, *initial_state = stock(sequences[:, start : start + 3], initial_state=initial_state, training=training)
+            outputs.append(output)
+            last, initial_state = initial_state, [tf.stop_gradient(state) for state in initial_state]
+        return tf.concat(outputs, axis=1), *last
+
+    in_windows.trainable_weights = stock.trainable_weights
+    expected = values_and_gradients(in_windows, sequences, states, training=True)
+    with kernels.truncation_scope(3):
+        function = tf.function(lambda: values_and_gradients(ours, sequences, states, training=True), jit_compile=compiled)
+        assert_equal(function(), expected)
+    whole = values_and_gradients(ours, sequences, states, training=True)
+    assert not np.allclose(whole[-1], expected[-1], atol=1e-3)
+
+
+@each_cell
+def test_a_gradient_of_a_gradient_is_refused(cell):
+    layer, _ = twins(cell)
+    sequences = normal(ROWS, STEPS, FEATURES)
+    with tf.GradientTape() as outer, tf.GradientTape() as inner:
+        outer.watch(sequences)
+        inner.watch(sequences)
+        output = layer(sequences)
+        with pytest.raises(NotImplementedError, match="gradient of a gradient through a zoo recurrent layer is not defined"):
+            outer.gradient(inner.gradient(output, sequences), sequences)
+
+
+@each_cell
+def test_bfloat16_trains_near_float32(cell):
+    structure = functools.partial(single, return_sequences=True)
+    narrow, _ = twins(cell, structure, dtype="mixed_bfloat16")
+    wide, _ = twins(cell, structure)
+    mask = tf.sequence_mask(LENGTHS)
+    results = []
+    for layer in (narrow, wide):
+        with tf.GradientTape() as tape:
+            outputs = layer(normal(ROWS, STEPS, FEATURES), mask=mask, training=True)
+            loss = tf.reduce_sum(tf.cast(outputs, tf.float32) * normal(ROWS, STEPS, UNITS, seed=5))
+        results.append([outputs, *tape.gradient(loss, [weight.value for weight in layer.trainable_weights])])
+    assert results[0][0].dtype == tf.bfloat16
+    for rough, exact in zip(*results, strict=True):
+        np.testing.assert_allclose(tf.cast(rough, tf.float32), exact, rtol=0.05, atol=0.05)
 
 
 # structure, its options, what it is called with beside the sequences

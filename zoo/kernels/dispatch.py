@@ -83,6 +83,9 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
         outputs, last = _compiled(cell, padding, training, _truncation, *shapes)(*arguments)
     else:
         outputs, last = fused.differentiable(cell, *arguments, padding=padding, training=training, truncation=_truncation)
+    outputs.set_shape(sequences.shape[:2] + states[0].shape[-1:])
+    for after, before in zip(last, states, strict=True):
+        after.set_shape(before.shape)
     return outputs, list(last)
 
 
