@@ -297,6 +297,13 @@ def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, t
     assert not differ(weights(task), scored[run.best_epoch - 1][1])
 
 
+def test_truncated_gradients_teach_something_else_only_in_short_windows(reference, train, tmp_path):
+    weights = [train(tmp_path / str(steps), bptt_steps=steps)[0].model.get_weights() for steps in (LIMIT, 2)]
+    untouched = reference[0].model.get_weights()
+    assert all(np.array_equal(one, other) for one, other in zip(weights[0], untouched, strict=True))
+    assert not all(np.array_equal(one, other) for one, other in zip(weights[1], untouched, strict=True))
+
+
 def test_an_adversarial_run_learns_something_else(reference, train, tmp_path, scores):
     scores[0].extend([0.5] * 3)
     task, run = train(tmp_path, adversarial=2.0)

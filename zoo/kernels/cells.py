@@ -1,7 +1,7 @@
 """The three cells: one step forward, and one step back through it.
 
 A step forward gives the new states and the values that its gradient needs. A step back is cut in two: `before` prepares, for
-all steps at once, whatever does not depend on the gradient that comes from the next step; `BACK` does the rest.
+several steps at once, whatever does not depend on the gradient that comes from the next step; `BACK` does the rest.
 """
 
 import tensorflow as tf
@@ -54,27 +54,27 @@ def rnn_step(projected, states, recurrent_kernel, _):
 
 
 STEPS = {"lstm": lstm_step, "gru": gru_step, "rnn": rnn_step}
-SAVED = {"lstm": 7, "gru": 5, "rnn": 1}  # values of a step that its gradient needs, the hidden state last
+SAVED = {"lstm": 7, "gru": 5, "rnn": 1}  # values of a step that its gradient needs
 
 
-def lstm_before(saved, first):
-    """Prepares the way back.
+def states(cell, saved):
+    """Those of the values that are the new states."""
+    return (saved[-1], saved[4]) if cell == "lstm" else (saved[-1],)
+
+
+def lstm_before(saved, before):
+    """Prepares the way back over some steps.
 
     Args:
-        saved: what the steps of `lstm_step` kept, each float [T, N, U].
-        first: initial states, each float [N, U].
+        saved: what `lstm_step` kept at them, each float [T, N, U].
+        before: the states before each of them, each float [T, N, U].
 
     Returns:
-        What `lstm_back` takes at each step: slopes of the gates, slope of the squashed carry, forget gate; then the hidden
-        states before each step, float [T, N, U].
+        What `lstm_back` takes at each step: slopes of the gates, slope of the squashed carry, forget gate.
     """
-    i, f, c, o, carry, squashed, hidden = saved
-    carry_before = _delayed(carry, first[1])
-    slopes = tf.concat(
-        [c * i * (1 - i), carry_before * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)],
-        axis=-1,
-    )
-    return [slopes, o * (1 - squashed * squashed), f], _delayed(hidden, first[0])
+    i, f, c, o, _, squashed, _ = saved
+    slopes = tf.concat([c * i * (1 - i), before[1] * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)], axis=-1)
+    return [slopes, o * (1 - squashed * squashed), f]
 
 
 def lstm_back(gradients, transposed, output, slopes, squash, f, carry=None):
@@ -96,13 +96,11 @@ def lstm_back(gradients, transposed, output, slopes, squash, f, carry=None):
     return (tf.matmul(gates, transposed), inner * f), (gates,)
 
 
-def gru_before(saved, first):
+def gru_before(saved, before):
     """See `lstm_before`: slopes of what the recurrent kernel gives, update gate."""
-    z, r, candidate, inner, hidden = saved
-    before = _delayed(hidden, first[0])
+    z, r, candidate, inner, _ = saved
     slope = _candidate_slope(saved)
-    slopes = tf.concat([(before - candidate) * z * (1 - z), slope * inner * r * (1 - r), slope * r], axis=-1)
-    return [slopes, z], before
+    return [tf.concat([(before[0] - candidate) * z * (1 - z), slope * inner * r * (1 - r), slope * r], axis=-1), z]
 
 
 def gru_back(gradients, transposed, output, slopes, z):
@@ -112,10 +110,9 @@ def gru_back(gradients, transposed, output, slopes, z):
     return (tf.matmul(gates, transposed) + hidden * z,), (gates, hidden)
 
 
-def rnn_before(saved, first):
+def rnn_before(saved, before):
     """See `lstm_before`: slope of tanh."""
-    (hidden,) = saved
-    return [1 - hidden * hidden], _delayed(hidden, first[0])
+    return [1 - saved[0] * saved[0]]
 
 
 def rnn_back(gradients, transposed, output, slopes):
@@ -141,8 +138,3 @@ def projected_gradient(cell, saved, kept):
 def _candidate_slope(saved):
     z, _, candidate, _, _ = saved
     return (1 - z) * (1 - candidate * candidate)
-
-
-def _delayed(sequences, first):
-    """[1st, 2nd, 3rd] → [first, 1st, 2nd]."""
-    return tf.concat([first[None], sequences[:-1]], axis=0)

@@ -88,13 +88,15 @@ def _forward(cell, sequences, lengths, states, weights, padding):
     else:
         inner_bias = cells.biases(cell, weights[2])[1]
 
-        def step(states, projected):
-            projected = projected if cells.PARTS[cell] > 1 else [projected]
+        def prepare(slices):
+            return tf.split(slices[0], cells.PARTS[cell], axis=-1)
+
+        def step(states, *projected):
             return cells.STEPS[cell](projected, states, weights[1], inner_bias)
 
-        projected = (cells.project(cell, steps, weights), cells.PARTS[cell])
-        kept, _ = scan(step, [projected], states, cells.SAVED[cell])
-    every = [kept[-1], kept[4]] if cell == "lstm" else [kept[-1]]
+        projected = cells.project(cell, steps, weights)
+        kept, _ = scan(step, [projected], states, cells.SAVED[cell], prepare=prepare)
+    every = cells.states(cell, kept)
     every = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(every, states, strict=True)]
     return padding.write(every[0], lengths), padding.last(every, lengths, states), list(kept)
 
@@ -105,23 +107,28 @@ def _backward(cell, tensors, weights, padding, truncation):
     count = 2 if cell == "lstm" else 1
     states, outputs, last, saved = others[:count], others[count], others[count + 1 : 2 * count + 1], others[2 * count + 1 :]
     kernel, recurrent_kernel, _ = weights
-    prepared, before = cells.BEFORE[cell](saved, states)
-    hidden, past = padding.write_gradient(outputs, lengths), [tf.zeros_like(state) for state in states]
+    before = [_delayed(state, first) for state, first in zip(cells.states(cell, saved), states, strict=True)]
+    hidden, past, carry = padding.write_gradient(outputs, lengths), [tf.zeros_like(state) for state in states], []
     if padding.masked:  # rows end at different steps
         (every, *carry), past = zip(*(padding.last_gradient(one, lengths, tf.shape(hidden)[0]) for one in last), strict=True)
-        hidden, prepared, last = hidden + every, [*prepared, *carry], [tf.zeros_like(state) for state in states]
+        hidden, last = hidden + every, [tf.zeros_like(state) for state in states]
     bounds = []
     if truncation:
         step = tf.range(tf.shape(hidden)[0])
         bounds = [tf.cast((step == 0) | (step % truncation > 0), hidden.dtype)[:, None, None]]
     transposed = tf.transpose(recurrent_kernel)
 
+    def prepare(slices):
+        own, (hidden, *others) = slices[: len(saved) + count], slices[len(saved) + count :]
+        return [hidden, *cells.BEFORE[cell](own[: len(saved)], own[len(saved) :]), *others]
+
     def step(gradients, *slices):
         inputs, passed = (slices[:-1], slices[-1]) if truncation else (slices, None)
         gradients, kept = cells.BACK[cell](gradients, transposed, *inputs)
         return [gradient if passed is None else gradient * passed for gradient in gradients], kept
 
-    kept, first = scan(step, [hidden, *prepared, *bounds], last, cells.KEPT[cell], reverse=True)
+    sequences_back = [*saved, *before, hidden, *carry, *bounds]
+    kept, first = scan(step, sequences_back, last, cells.KEPT[cell], prepare=prepare, reverse=True)
     projected, inner = (_flat(tensor) for tensor in cells.projected_gradient(cell, saved, kept))
     steps = padding.read(sequences, lengths)
     inputs = tf.reshape(tf.matmul(projected, kernel, transpose_b=True), tf.shape(steps))
@@ -130,9 +137,14 @@ def _backward(cell, tensors, weights, padding, truncation):
         padding.read_gradient(inputs, lengths),
         *(gradient + empty for gradient, empty in zip(first, past, strict=True)),
         tf.matmul(_flat(steps), projected, transpose_a=True),
-        tf.matmul(_flat(before), inner, transpose_a=True),
+        tf.matmul(_flat(before[0]), inner, transpose_a=True),
         tf.stack([bias, tf.reduce_sum(inner, axis=0)]) if cell == "gru" else bias,
     ]
+
+
+def _delayed(states, first):
+    """[1st, 2nd, 3rd] → [first, 1st, 2nd]."""
+    return tf.concat([first[None], states[:-1]], axis=0)
 
 
 def _flat(steps):

@@ -7,21 +7,21 @@ import tensorflow as tf
 STEPS_A_TURN = 8  # of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
 
 
-def scan(step, sequences, states, count, *, reverse=False):
+def scan(step, sequences, states, count, *, prepare=list, reverse=False):
     """Takes a step after the other, in turns of `STEPS_A_TURN`, then one at a time what is left.
 
     Args:
         step: (states, slice of each sequence) → (states, `count` tensors to keep).
-        sequences: each float [T, N, *], or a pair of one and the number of equal parts to cut it into along its last axis.
+        sequences: each float [T, N, *].
         states: initial ones, each float [N, *].
         count: number of tensors that a step keeps.
+        prepare: list of the sequences' slices of one turn, while they are in the cache → list of what `step` takes slices of.
         reverse: from the last step to the first; what is kept is in the order of time all the same.
 
     Returns:
         What the steps kept, each float [T, N, *], and the last states.
     """
-    sequences = [sequence if isinstance(sequence, tuple) else (sequence, 1) for sequence in sequences]
-    steps = tf.shape(sequences[0][0])[0]
+    steps = tf.shape(sequences[0])[0]
     turns = steps // STEPS_A_TURN
     pieces = turns + steps % STEPS_A_TURN
     shapes = [state.shape for state in states]
@@ -29,7 +29,8 @@ def scan(step, sequences, states, count, *, reverse=False):
 
     def turn(size, turn, done, arrays, states):
         start = steps - done - size if reverse else done
-        slices = [_slices(sequence, start, size, parts) for sequence, parts in sequences]
+        slices = prepare([tf.slice(sequence, [start, 0, 0], [size, -1, -1]) for sequence in sequences])
+        slices = [tf.unstack(each, num=size) for each in slices]
         kept = [None] * size
         for index in reversed(range(size)) if reverse else range(size):
             states, kept[index] = step(states, *(each[index] for each in slices))
@@ -45,11 +46,3 @@ def scan(step, sequences, states, count, *, reverse=False):
         progress = tf.while_loop(lambda turn, *_, until=until: turn < until, body, progress, parallel_iterations=1)
     _, _, arrays, states = progress
     return [array.concat() for array in arrays], states
-
-
-def _slices(sequence, start, size, parts):
-    """`size` steps from `start` on, each a tensor [N, *], or a list of its parts."""
-    turn = tf.slice(sequence, [start, 0, 0], [size, -1, -1])
-    if parts == 1:
-        return tf.unstack(turn, num=size)
-    return list(zip(*(tf.unstack(part, num=size) for part in tf.split(turn, parts, axis=-1)), strict=True))
