@@ -2,14 +2,15 @@
 
 import tensorflow as tf
 
+from zoo.kernels import cells
+
 MODES = {"lstm": "lstm", "gru": "gru", "rnn": "rnn_tanh"}
-GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 
 
 def parameters(cell, weights):
     """Flattens Keras weights in cuDNN's order: input matrices, recurrent matrices (all transposed), then both kinds of bias."""
     kernel, recurrent_kernel, bias = weights
-    gates = GATES[cell]
+    gates = cells.GATES[cell]
     matrices = tf.split(kernel, gates, axis=1) + tf.split(recurrent_kernel, gates, axis=1)
     if cell != "gru":  # cuDNN has two biases a gate, Keras one
         bias = tf.stack([tf.zeros_like(bias), bias])

@@ -71,12 +71,13 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
             require_right_padding(mask, lengths)
     padding = Padding(mask is not None, go_backwards, zero_output)
     arguments = (sequences, tuple(states), lengths, tuple(weights))
+    on_gpu = bool(tf.config.list_logical_devices("GPU"))
     if _exporting:
         outputs, last = _branch_on_device(cell, padding, *arguments)
-    elif tf.config.list_logical_devices("GPU") and not _truncation:
+    elif on_gpu and not _truncation:
         # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
         outputs, last = _on_gpu(cell, padding, *arguments, training=True)
-    elif tf.config.list_logical_devices("GPU") or _under_xla():
+    elif on_gpu or _under_xla():
         outputs, last = _looped(cell, padding, *arguments)
     elif tf.executing_eagerly():
         shapes = (sequences.shape[-1], states[0].shape[-1], sequences.dtype)

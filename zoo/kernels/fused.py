@@ -25,7 +25,7 @@ def infer(cell, sequences, states, lengths, weights, *, padding):
     """
 
     def group(tensors, weights):
-        outputs, last, _ = _forward(cell, *_unpacked(tensors), weights, padding)
+        outputs, last, _ = _forward(cell, tensors, weights, padding)
         return [outputs, *last]
 
     groups = rows.Rows(tf.shape(sequences)[0])
@@ -44,7 +44,7 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     groups = rows.Rows(tf.shape(sequences)[0])
 
     def keep(tensors, weights):
-        outputs, last, kept = _forward(cell, *_unpacked(tensors), weights, padding)
+        outputs, last, kept = _forward(cell, tensors, weights, padding)
         return [outputs, *last, *kept]
 
     def back(tensors, weights):
@@ -74,14 +74,9 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     return outputs, tuple(last)
 
 
-def _unpacked(tensors):
-    """A group's tensors → sequences, lengths, states."""
-    sequences, lengths, *states = tensors
-    return sequences, lengths, states
-
-
-def _forward(cell, sequences, lengths, states, weights, padding):
+def _forward(cell, tensors, weights, padding):
     """Outputs, last states, and what the gradient needs, of one group."""
+    sequences, lengths, *states = tensors
     steps = padding.read(sequences, lengths)
     if cell == "lstm" and steps.dtype in block.DTYPES:
         kept = block.run(steps, states, weights)

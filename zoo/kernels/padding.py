@@ -44,7 +44,10 @@ class Padding:
         """Hidden states [T, N, U] → outputs [N, T, U]: the row read backwards is written as [-, 2nd, 1st]."""
         if not self.masked:
             return _swap(hidden)
-        step, last = self._written(lengths, tf.shape(hidden)[0]), tf.maximum(lengths - 1, 0)[:, None]
+        steps, last = tf.shape(hidden)[0], tf.maximum(lengths - 1, 0)[:, None]
+        step = tf.range(steps)[None, :]  # the one that an output shows, in the order of reading; below 0 at padding in front
+        if self.go_backwards:
+            step -= steps - lengths[:, None]
         outputs = _pick(hidden, tf.minimum(tf.maximum(step, 0), last), tf.range(tf.shape(hidden)[1])[:, None])
         blank = (step < 0) if self.go_backwards else (step >= lengths[:, None]) if self.zero_output else lengths[:, None] == 0
         return tf.where(blank[..., None], tf.zeros([], outputs.dtype), outputs)
@@ -58,7 +61,7 @@ class Padding:
             place = tf.range(steps)[:, None] + steps - lengths[None, :]  # where a step of the reading is written
             hidden = _pick(outputs, tf.range(tf.shape(outputs)[0])[None, :], tf.minimum(place, steps - 1))
             return tf.where((place < steps)[..., None], hidden, zero)
-        step = self._written(lengths, steps)
+        step = tf.range(steps)[None, :]
         valid = (step < lengths[:, None])[..., None]
         hidden = tf.where(valid, outputs, zero)
         if not self.zero_output:  # the last valid output stands at every padded step too
@@ -79,11 +82,6 @@ class Padding:
         zero = tf.zeros([], last.dtype)
         every = tf.where((tf.range(steps)[:, None] == lengths - 1)[..., None], last, zero)
         return every, tf.where((lengths == 0)[:, None], last, zero)
-
-    def _written(self, lengths, steps):
-        """The step, counted in the order of reading, that each output shows: int32 [N or 1, T]; below 0 at padding in front."""
-        step = tf.range(steps)[None, :]
-        return step - (steps - lengths[:, None]) if self.go_backwards else step
 
 
 def _swap(sequences):
