@@ -67,13 +67,13 @@ def lstm_before(saved, before):
 
     Args:
         saved: what `lstm_step` kept at them, each float [T, N, U].
-        before: the states before each of them, each float [T, N, U].
+        before: those of the states before each of them that `PREVIOUS` names, each float [T, N, U].
 
     Returns:
         What `lstm_back` takes at each step: slopes of the gates, slope of the squashed carry, forget gate.
     """
     i, f, c, o, _, squashed, _ = saved
-    slopes = tf.concat([c * i * (1 - i), before[1] * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)], axis=-1)
+    slopes = tf.concat([c * i * (1 - i), before[0] * f * (1 - f), i * (1 - c * c), squashed * o * (1 - o)], axis=-1)
     return [slopes, o * (1 - squashed * squashed), f]
 
 
@@ -123,6 +123,7 @@ def rnn_back(gradients, transposed, output, slopes):
 
 BEFORE = {"lstm": lstm_before, "gru": gru_before, "rnn": rnn_before}
 BACK = {"lstm": lstm_back, "gru": gru_back, "rnn": rnn_back}
+PREVIOUS = {"lstm": (1,), "gru": (0,), "rnn": ()}  # states before a step that its way back needs
 KEPT = {"lstm": 1, "gru": 2, "rnn": 1}  # tensors that a step back gives beside the gradients of the states
 
 

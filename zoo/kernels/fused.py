@@ -50,6 +50,12 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     def back(tensors, weights):
         return _backward(cell, tensors, weights, padding, truncation)
 
+    def back_to_inputs(tensors, weights):  # apart, so that it falls away where nobody asks for it
+        (projected, lengths), (kernel,) = tensors, weights
+        steps = tf.matmul(_flat(projected), kernel, transpose_b=True)
+        shape = tf.concat([tf.shape(projected)[:2], [kernel.shape[0]]], axis=0)
+        return [padding.read_gradient(tf.reshape(steps, shape), lengths)]
+
     @tf.custom_gradient
     def run(sequences, *rest):
         states, weights = rest[:count], list(rest[count:])
@@ -64,9 +70,11 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
         def gradient(*gradients):
             saved = kept if training else rows.run(keep, grouped, weights)[1 + count :]
             given = [groups.group(gradient) for gradient in gradients]
-            results = _first_order(lambda *tensors: rows.run(back, list(tensors), weights), [*grouped, *given, *saved])
-            inputs, parts = results[: 1 + count], results[1 + count :]
-            return *(groups.ungroup(tensor) for tensor in inputs), *(tf.reduce_sum(part, axis=0) for part in parts)
+            projected, *results = _first_order(back, [*grouped, *given, *saved], weights)
+            (inputs,) = _first_order(back_to_inputs, [projected, grouped[1]], weights[:1])
+            states, parts = results[:count], results[count:]
+            given = [groups.ungroup(tensor) for tensor in (inputs, *states)]
+            return *given, *(tf.reduce_sum(part, axis=0) for part in parts)
 
         return (outputs, *last), gradient
 
@@ -101,12 +109,13 @@ def _backward(cell, tensors, weights, padding, truncation):
     sequences, lengths, *others = tensors
     count = 2 if cell == "lstm" else 1
     states, outputs, last, saved = others[:count], others[count], others[count + 1 : 2 * count + 1], others[2 * count + 1 :]
-    kernel, recurrent_kernel, _ = weights
-    before = [_delayed(state, first) for state, first in zip(cells.states(cell, saved), states, strict=True)]
+    recurrent_kernel = weights[1]
+    every = cells.states(cell, saved)
+    before = [_delayed(every[index], states[index]) for index in cells.PREVIOUS[cell]]
     hidden, past, carry = padding.write_gradient(outputs, lengths), [tf.zeros_like(state) for state in states], []
     if padding.masked:  # rows end at different steps
-        (every, *carry), past = zip(*(padding.last_gradient(one, lengths, tf.shape(hidden)[0]) for one in last), strict=True)
-        hidden, last = hidden + every, [tf.zeros_like(state) for state in states]
+        (final, *carry), past = zip(*(padding.last_gradient(one, lengths, tf.shape(hidden)[0]) for one in last), strict=True)
+        hidden, last = hidden + final, [tf.zeros_like(state) for state in states]
     bounds = []
     if truncation:
         step = tf.range(tf.shape(hidden)[0])
@@ -114,7 +123,7 @@ def _backward(cell, tensors, weights, padding, truncation):
     transposed = tf.transpose(recurrent_kernel)
 
     def prepare(slices):
-        own, (hidden, *others) = slices[: len(saved) + count], slices[len(saved) + count :]
+        own, (hidden, *others) = slices[: len(saved) + len(before)], slices[len(saved) + len(before) :]
         return [hidden, *cells.BEFORE[cell](own[: len(saved)], own[len(saved) :]), *others]
 
     def step(gradients, *slices):
@@ -124,16 +133,14 @@ def _backward(cell, tensors, weights, padding, truncation):
 
     sequences_back = [*saved, *before, hidden, *carry, *bounds]
     kept, first = scan(step, sequences_back, last, cells.KEPT[cell], prepare=prepare, reverse=True)
-    projected, inner = (_flat(tensor) for tensor in cells.projected_gradient(cell, saved, kept))
-    steps = padding.read(sequences, lengths)
-    inputs = tf.reshape(tf.matmul(projected, kernel, transpose_b=True), tf.shape(steps))
-    bias = tf.reduce_sum(projected, axis=0)
+    projected, inner = cells.projected_gradient(cell, saved, kept)
+    bias = tf.reduce_sum(projected, axis=[0, 1])
     return [
-        padding.read_gradient(inputs, lengths),
+        tf.ensure_shape(projected, [None, None, weights[0].shape[-1]]),
         *(gradient + empty for gradient, empty in zip(first, past, strict=True)),
-        tf.matmul(_flat(steps), projected, transpose_a=True),
-        tf.matmul(_flat(before[0]), inner, transpose_a=True),
-        tf.stack([bias, tf.reduce_sum(inner, axis=0)]) if cell == "gru" else bias,
+        _products(padding.read(sequences, lengths), projected),
+        _products(states[0][None], inner[:1]) + _products(every[0][:-1], inner[1:]),
+        tf.stack([bias, tf.reduce_sum(inner, axis=[0, 1])]) if cell == "gru" else bias,
     ]
 
 
@@ -142,12 +149,17 @@ def _delayed(states, first):
     return tf.concat([first[None], states[:-1]], axis=0)
 
 
+def _products(steps, gradients):
+    """Gradient of a kernel: the sum over steps and rows of the outer products of [T, N, F] and [T, N, G]."""
+    return tf.matmul(_flat(steps), _flat(gradients), transpose_a=True)
+
+
 def _flat(steps):
     return tf.reshape(steps, [-1, tf.shape(steps)[-1]])
 
 
-def _first_order(function, tensors):
-    """Calls a function whose own gradient is not defined, and says so if it is asked for."""
+def _first_order(function, grouped, shared):
+    """`rows.run`, whose own gradient is not defined, and says so if it is asked for."""
 
     def refuse(*_):
         raise NotImplementedError(
@@ -155,4 +167,4 @@ def _first_order(function, tensors):
             "or compile the computation with jit_compile=True."
         )
 
-    return tf.custom_gradient(lambda *tensors: (function(*tensors), refuse))(*tensors)
+    return tf.custom_gradient(lambda *grouped: (rows.run(function, list(grouped), shared), refuse))(*grouped)
