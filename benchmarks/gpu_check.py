@@ -77,12 +77,12 @@ def export(directory: Path, rehearse: bool) -> None:
     units, steps = (8, 9) if rehearse else (32, 40)
     mask = tf.sequence_mask([steps, 0, 1, 2, steps - 1, 5, 0, steps // 2], steps).numpy()
     for cell in CELLS:
-        architecture = Architecture(cell, directions=2, layers=2, units=units)
+        architecture = Architecture("vectors", cell, directions=2, layers=2, units=units)
         x = random.normal(size=(*mask.shape, units)).astype(np.float32)
         y = _save(zoo.layers, architecture, directory / cell, x, mask)
         np.savez(directory / f"{cell}.npz", x=x, mask=mask, y=y)
     batch, steps, units = (4, 12, 16) if rehearse else (64, 200, 256)
-    architecture = Architecture("lstm", directions=1, layers=1, units=units)
+    architecture = Architecture("vectors", "lstm", directions=1, layers=1, units=units)
     x = random.normal(size=(batch, steps, units)).astype(np.float32)
     _save(zoo.layers, architecture, directory / "zoo", x)
     y = _save(keras.layers, architecture, directory / "while_loop", x)
@@ -296,7 +296,7 @@ def tests(directory, rehearse):
 
 
 def _timed(stored):
-    return Architecture("lstm", directions=1, layers=1, units=stored["x"].shape[-1])
+    return Architecture("vectors", "lstm", directions=1, layers=1, units=stored["x"].shape[-1])
 
 
 def _weights(stored):

@@ -17,6 +17,7 @@ import importlib.util
 import os
 import tempfile
 from dataclasses import dataclass
+from typing import Literal
 
 import keras
 import numpy as np
@@ -25,6 +26,7 @@ import tensorflow as tf
 import zoo
 
 RATE = 0.01
+VOCABULARY = 20_000  # embedded where the inputs are tokens; 0 is padding
 CELLS = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}  # Keras's names; PyTorch and ONNX say RNN
 # Keras's gates in the order of the others. Keras: z r h and i f c o; PyTorch: r z n and i f g o; ONNX: z r h and i o f c.
 TORCH_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 1, 2, 3)}
@@ -33,8 +35,12 @@ ONNX_ORDER = {"rnn": (0,), "gru": (0, 1, 2), "lstm": (0, 3, 1, 2)}
 
 @dataclass(frozen=True)
 class Architecture:
-    """A stack of recurrent layers: float32 [N, T, units] → all outputs [N, T, units * directions]."""
+    """A stack of recurrent layers: vectors, float32 [N, T, units] → all outputs [N, T, units * directions].
 
+    Or of tokens, int32 [N, T]: each is embedded, and where the library masks padding, the layers take the mask.
+    """
+
+    inputs: Literal["vectors", "tokens"]
     cell: str
     directions: int
     layers: int
@@ -46,10 +52,21 @@ class Architecture:
         width = self.directions * self.units * {"rnn": 1, "gru": 3, "lstm": 4}[self.cell]
         return [((self.directions if layer else 1) * self.units * width, self.units * width) for layer in range(self.layers)]
 
+    def batch(self, size, steps) -> np.ndarray:
+        """Inputs, without padding."""
+        random = np.random.default_rng(size)
+        if self.inputs == "tokens":
+            return random.integers(1, VOCABULARY, (size, steps), dtype=np.int32)
+        return random.normal(size=(size, steps, self.units)).astype(np.float32)
+
 
 def stack(layers, architecture, **options) -> keras.Model:
     """The model out of the layers of a module, `keras.layers` or `zoo.layers`, each made with the options."""
-    inputs = x = keras.Input((None, architecture.units))
+    if architecture.inputs == "tokens":
+        inputs = keras.Input((None,), dtype="int32")
+        x = keras.layers.Embedding(VOCABULARY, architecture.units, mask_zero=True)(inputs)
+    else:
+        inputs = x = keras.Input((None, architecture.units))
     for _ in range(architecture.layers):
         layer = getattr(layers, CELLS[architecture.cell])(architecture.units, return_sequences=True, **options)
         x = (keras.layers.Bidirectional(layer) if architecture.directions == 2 else layer)(x)
@@ -60,13 +77,14 @@ def initial_weights(architecture) -> list[np.ndarray]:
     """Keras's initial weights, but for the biases: zeros would hide one that is in the wrong place.
 
     Returns:
-        Kernel, recurrent kernel and bias of each layer and direction, as `keras.Model.get_weights`.
+        The embedding, if there is one, then kernel, recurrent kernel and bias of each layer and direction, as
+        `keras.Model.get_weights`.
     """
     keras.utils.set_random_seed(0)
     weights = stack(keras.layers, architecture).get_weights()
     random = np.random.default_rng(0)
-    for index in range(2, len(weights), 3):
-        weights[index] = random.normal(0, 0.1, weights[index].shape).astype(np.float32)
+    for *_, bias in _triples(weights):
+        bias[:] = random.normal(0, 0.1, bias.shape)
     return weights
 
 
@@ -83,7 +101,7 @@ class Keras:
         self.model = stack(self.layers, architecture)
         self.rate = tf.Variable(RATE)
         self.reset(weights)
-        spec = tf.TensorSpec([None, None, architecture.units], name="x")
+        spec = tf.TensorSpec([None, *self.model.input.shape[1:]], self.model.input.dtype, name="x")
         if training:
             self.run = tf.function(self.step, input_signature=[spec], autograph=False)
         else:
@@ -170,9 +188,12 @@ class Torch:
             device=self.device,
         )
         self.module.train(training)
+        self.embedding = torch.from_numpy(weights[0]).to(self.device) if architecture.inputs == "tokens" else None
         self.reset(weights)
 
     def __call__(self, x):
+        if self.embedding is not None:
+            x = self.torch.nn.functional.embedding(x, self.embedding)
         if self.training:
             outputs = self.module(x)[0].square().mean()
             parameters = list(self.module.parameters())
@@ -324,8 +345,12 @@ def onnx_model(architecture, weights) -> bytes:
         options["linear_before_reset"] = 1
     triples = _triples(weights)
     # ONNX reads [T, N, F] and writes [T, directions, N, U]
-    nodes = [helper.make_node("Transpose", ["x"], ["read_0"], perm=[1, 0, 2])]
+    tokens = architecture.inputs == "tokens"
+    nodes = [helper.make_node("Transpose", ["vectors" if tokens else "x"], ["read_0"], perm=[1, 0, 2])]
     constants = [numpy_helper.from_array(np.array([0, 0, -1]), "joined")]
+    if tokens:
+        nodes.insert(0, helper.make_node("Gather", ["embedding", "x"], ["vectors"]))
+        constants.append(numpy_helper.from_array(weights[0], "embedding"))
     for layer in range(architecture.layers):
         both = [_reordered(ONNX_ORDER[cell], *triple) for triple in triples[layer * directions : (layer + 1) * directions]]
         both = [(kernel, recurrent, np.concatenate(biases)) for kernel, recurrent, *biases in both]
@@ -339,10 +364,10 @@ def onnx_model(architecture, weights) -> bytes:
             helper.make_node("Reshape", [f"beside_{layer}", "joined"], [f"read_{layer + 1}"]),
         ]
     nodes.append(helper.make_node("Transpose", [f"read_{architecture.layers}"], ["y"], perm=[1, 0, 2]))
-    x, y = (
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["N", "T", width])
-        for name, width in (("x", units), ("y", units * directions))
-    )
+    x = helper.make_tensor_value_info("x", TensorProto.INT32, ["N", "T"])
+    if not tokens:
+        x = helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", "T", units])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", "T", units * directions])
     graph = helper.make_graph(nodes, "recurrent", [x], [y], constants)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     checker.check_model(model, full_check=True)
@@ -362,5 +387,6 @@ def _gates(order, weight):
 
 
 def _triples(weights):
-    """Keras's flat list of weights as (kernel, recurrent kernel, bias) of each layer and direction."""
+    """Keras's flat list of weights as (kernel, recurrent kernel, bias) of each layer and direction, without an embedding."""
+    weights = weights[len(weights) % 3 :]
     return list(zip(weights[::3], weights[1::3], weights[2::3], strict=True))

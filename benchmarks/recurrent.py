@@ -44,7 +44,7 @@ LIMIT = 1e-4  # largest difference to stock Keras
 STEEP = 1e3  # learning rate of the step that is compared: the gradients, about 1e-4, must not drown in the weights' rounding
 PAUSE = 0.02  # seconds for the threads of the peer before to fall asleep: those of OpenMP spin for some milliseconds
 COMPARED = ("keras", "keras_xla", "torch", "onnxruntime", "jax")
-KEY = ("cell", "directions", "layers", "units", "batch", "length", "mode")
+KEY = ("inputs", "cell", "directions", "layers", "units", "batch", "length", "mode")
 
 
 @dataclass(frozen=True)
@@ -79,10 +79,10 @@ class Case:
     mode: str
 
     @classmethod
-    def of(cls, cell, directions, layers, units, batch, length, mode):
+    def of(cls, inputs, cell, directions, layers, units, batch, length, mode):
         """A case from what is in a row."""
         numbers = [int(number) for number in (directions, layers, units, batch, length)]
-        return cls(Architecture(cell, *numbers[:3]), *numbers[3:], mode)
+        return cls(Architecture(inputs, cell, *numbers[:3]), *numbers[3:], mode)
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -113,24 +113,25 @@ class Case:
 
 # The short table that is printed at the end.
 TABLE = [
-    *(Case.of(cell, 1, 1, 128, batch, 100, "inference") for batch in (1, 32) for cell in ("lstm", "gru", "rnn")),
-    Case.of("lstm", 2, 2, 64, 1, 200, "inference"),
-    *(Case.of(cell, 1, 1, 128, 32, 200, "training") for cell in ("lstm", "gru")),
+    *(Case.of("vectors", cell, 1, 1, 128, batch, 100, "inference") for batch in (1, 32) for cell in ("lstm", "gru", "rnn")),
+    *(Case.of("tokens", "lstm", 2, 2, 64, batch, 200, "inference") for batch in (1, 32)),
+    *(Case.of("vectors", cell, 1, 1, 128, 32, 200, "training") for cell in ("lstm", "gru")),
 ]
 
 
 def grid(options: Options) -> list[Case]:
     """All cases that the options leave, those of one model next to each other."""
     batches = (1, 8, 32, 128)
-    shapes = [(cell, 1, 1, 128, (100, 200)) for cell in CELLS] + [("lstm", 2, 2, 64, (200,))]
+    shapes = [("vectors", cell, 1, 1, 128, (100, 200), MODES) for cell in CELLS]
+    shapes.append(("tokens", "lstm", 2, 2, 64, (200,), MODES[:1]))
     shapes += [
-        (cell, directions, layers, units, (25, 100, 400))
+        ("vectors", cell, directions, layers, units, (25, 100, 400), MODES)
         for units, layers, directions, cell in itertools.product((64, 256), (1, 2), (1, 2), CELLS)
     ]
     return [
-        Case.of(cell, directions, layers, units, batch, length, mode)
-        for cell, directions, layers, units, lengths in shapes
-        for mode, length, batch in itertools.product(MODES, lengths, batches)
+        Case.of(inputs, cell, directions, layers, units, batch, length, mode)
+        for inputs, cell, directions, layers, units, lengths, modes in shapes
+        for mode, length, batch in itertools.product(modes, lengths, batches)
         if cell in options.cells and units in options.units and batch in options.batches and length in options.lengths
     ]
 
@@ -195,7 +196,7 @@ def measure(case: Case, models: dict, weights) -> dict:
     Raises:
         SystemExit: if a peer does not compute what stock Keras does.
     """
-    x = np.random.default_rng(case.batch).normal(size=(case.batch, case.length, case.architecture.units)).astype(np.float32)
+    x = case.architecture.batch(case.batch, case.length)
     first, differences, expected = {}, {}, None
     for name, model in models.items():
         values, first[name] = first_call(model, x, weights, case.mode)
@@ -297,8 +298,8 @@ def markdown(rows: dict[tuple, dict]) -> str:
     columns = {column: title for column, title in columns.items() if any(row.get(column) for row in there)}
     lines = [f"| case | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
     for row in there:
-        depth = "2 layers, both directions, " if row["directions"] == "2" else ""
-        name = f"{row['cell'].upper()} {row['units']}, {depth}{row['mode']}, batch {row['batch']}, {row['length']} steps"
+        text = "text model of 2 layers in both directions, " if row["inputs"] == "tokens" else ""
+        name = f"{row['cell'].upper()} {row['units']}, {text}{row['mode']}, batch {row['batch']}, {row['length']} steps"
         lines.append(f"| {name} | {' | '.join(row.get(column) or '–' for column in columns)} |")
     return "\n".join(lines) if there else "No case of the short table is there."
 

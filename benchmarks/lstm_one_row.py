@@ -1,0 +1,63 @@
+"""Where the time of an LSTM goes that reads one row, against the arithmetic: 128 units, 100 steps, on a CPU.
+
+    python benchmarks/lstm_one_row.py             # about half a minute
+
+A step multiplies the inputs and the state, 256 numbers, by 256 x 512 weights. No step can start before the last is done, so
+these are matrix-vector products, and all that a product can do is to read half a megabyte of weights from the cache: this is
+the floor that is shown, as a chain of such products in NumPy (OpenBLAS). The rows are medians of calls that alternate. Writes
+results/lstm_one_row_cpu.csv.
+"""
+
+import functools
+import statistics
+import time
+
+import numpy as np
+import tensorflow as tf
+from peers import Architecture, Keras, Zoo, initial_weights
+from table import write
+
+from zoo.kernels import block
+
+UNITS, STEPS, ROUNDS = 128, 100, 400
+WARM_UP = 100  # rounds; the executor's estimates of what an op costs settle only after about 90 calls
+
+
+def products(weights, row):
+    """A step's product of one row, over and over."""
+    for _ in range(STEPS):
+        np.dot(row, weights)
+
+
+def main():
+    """Times them, and writes the table."""
+    architecture = Architecture("vectors", "lstm", directions=1, layers=1, units=UNITS)
+    weights = initial_weights(architecture)
+    stock, ours = (peer(architecture, weights, training=False) for peer in (Keras, Zoo))
+    x, first = (tf.constant(architecture.batch(1, steps)) for steps in (STEPS, 1))
+    states, constants = [tf.zeros([1, UNITS])] * 2, [tf.constant(weight) for weight in weights]
+    op = tf.function(lambda x: block.run(x, states, constants)[-1], autograph=False)
+    calls = {
+        "stock Keras, reloaded SavedModel": functools.partial(stock, x),
+        "stock Keras, the same of 1 step": functools.partial(stock, first),
+        "zoo, reloaded SavedModel": functools.partial(ours, x),
+        "zoo, the same of 1 step": functools.partial(ours, first),
+        "BlockLSTMV2 alone": functools.partial(op, tf.transpose(x, [1, 0, 2])),
+        "its matrix-vector products alone": functools.partial(products, np.concatenate(weights[:2]), np.ones(2 * UNITS, "float32")),
+    }
+    times = {name: [] for name in calls}
+    for _ in range(WARM_UP + ROUNDS):
+        for name, call in calls.items():
+            start = time.perf_counter()
+            call()
+            times[name].append(time.perf_counter() - start)
+    ms = {name: 1e3 * statistics.median(values[WARM_UP:]) for name, values in times.items()}
+    whole = ms["stock Keras, reloaded SavedModel"]
+    write(
+        "lstm_one_row_cpu",
+        [{"what": name, "ms": f"{value:.3f}", "stock Keras / this": f"{whole / value:.2f}"} for name, value in ms.items()],
+    )
+
+
+if __name__ == "__main__":
+    main()
