@@ -36,6 +36,7 @@ def main():
     stock, ours = (peer(architecture, weights, training=False) for peer in (Keras, Zoo))
     x, first = (tf.constant(architecture.batch(1, steps)) for steps in (STEPS, 1))
     states, constants = [tf.zeros([1, UNITS])] * 2, [tf.constant(weight) for weight in weights]
+    joined, row = np.concatenate(weights[:2]), np.ones(2 * UNITS, np.float32)
     op = tf.function(lambda x: block.run(x, states, constants)[-1], autograph=False)
     calls = {
         "stock Keras, reloaded SavedModel": functools.partial(stock, x),
@@ -43,7 +44,7 @@ def main():
         "zoo, reloaded SavedModel": functools.partial(ours, x),
         "zoo, the same of 1 step": functools.partial(ours, first),
         "BlockLSTMV2 alone": functools.partial(op, tf.transpose(x, [1, 0, 2])),
-        "its matrix-vector products alone": functools.partial(products, np.concatenate(weights[:2]), np.ones(2 * UNITS, "float32")),
+        "its matrix-vector products alone": functools.partial(products, joined, row),
     }
     times = {name: [] for name in calls}
     for _ in range(WARM_UP + ROUNDS):

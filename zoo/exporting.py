@@ -47,7 +47,7 @@ def export(task, run, *, test, score, pictures=()):
         model = loading.load(directory)
         facts["scores"] = score(model, test)
         facts["examples"] = [
-            {"input": _as_json(example), "output": answer}
+            {"input": as_json(example), "output": answer}
             for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
         ]
         _draw(model, task, run, directory / "pictures")
@@ -123,7 +123,7 @@ def for_export(task):
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(_Float16Storage("float32") if task.stored_in_float16 else "float32")
     try:
-        fresh = type(task).from_config(task.config(), task.assets)
+        fresh = type(task).from_config(task.config(), task.assets, task.examples)
         if not task.stored_in_float16:
             fresh.model = keras.models.clone_model(fresh.model, clone_function=clone)
     finally:
@@ -204,7 +204,7 @@ def _draw(model, task, run, directory: Path) -> None:
         print(f"Pictures left out: {error}")
 
 
-def _as_json(example):
+def as_json(example):
     """A raw input as JSON can hold it; files as TensorFlow Serving takes them: {"b64": ...}."""
     return {"b64": base64.b64encode(example).decode()} if isinstance(example, bytes) else example
 

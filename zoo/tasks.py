@@ -1,6 +1,7 @@
 """`Task`: a builder's model with the preprocessing and decoding around it. It is what is trained, scored and exported."""
 
 import abc
+import base64
 import contextlib
 import importlib
 
@@ -47,12 +48,12 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def config(self) -> dict:
-        """All that rebuilds the task but the weights and the assets, as JSON: {"task", "builder", "arguments", ...}."""
+        """What rebuilds the task beside weights, assets and examples, as JSON: {"builder", "arguments", ...}."""
 
     @classmethod
     @abc.abstractmethod
-    def from_config(cls, config: dict, assets: dict[str, list[str]]):
-        """Rebuilds the task of a `config()` with freshly initialised weights."""
+    def from_config(cls, config: dict, assets: dict[str, list[str]], examples):
+        """Rebuilds the task of a `config()`, its assets and its examples, with freshly initialised weights."""
 
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
         """Initialises from statistics of the training split what can be; `zoo.fit` calls it once, before the first step."""
@@ -109,7 +110,9 @@ def load_task(name, version=None) -> Task:
     task_class = getattr(importlib.import_module(facts["task"]["module"]), facts["task"]["class"])
     # only a newline ends a line here: a vocabulary may hold characters that Python's splitlines takes for one
     assets = {path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in (directory / "assets").glob("*")}
-    task = task_class.from_config(facts["task"], assets)
+    inputs = [example["input"] for example in facts["examples"]]
+    examples = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in inputs]
+    task = task_class.from_config(facts["task"], assets, examples)
     restore_weights(task.model, directory)
     return task
 

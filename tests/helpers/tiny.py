@@ -192,7 +192,9 @@ class Export:
         """What `zoo.load_task` makes of a copy of the SavedModel with as much of a card as it reads."""
         shutil.copytree(self.directory, directory)
         task = {"module": type(self.task).__module__, "class": type(self.task).__name__, **self.task.config()}
-        (directory / cards.FILE).write_text(json.dumps({"task": task, "files": cards.hashes(directory)}), encoding="utf-8")
+        examples = [{"input": exporting.as_json(example)} for example in self.task.examples]
+        card = {"task": task, "examples": examples, "files": cards.hashes(directory)}
+        (directory / cards.FILE).write_text(json.dumps(card), encoding="utf-8")
         return zoo.load_task(directory)
 
     @functools.cached_property

@@ -1,6 +1,5 @@
 """Images to texts: a convolutional encoder keeps a grid, a recurrent decoder looks at it word by word."""
 
-import base64
 import functools
 
 import keras
@@ -244,22 +243,20 @@ class ImageCaptioner(Task):
         return self._generate(memory, error, search=decoding.beam_search, **options)
 
     def config(self):
-        """See `Task.config`; the example files are among the card's examples."""
+        """See `Task.config`."""
         return {
             "builder": self.model.built_by.name,
             "arguments": self.model.built_by.arguments,
             "words": self.words.config(),
             "label_smoothing": self.label_smoothing,
             "length_penalty": self.length_penalty,
-            "examples": [{"b64": base64.b64encode(example).decode()} for example in self.examples],
         }
 
     @classmethod
-    def from_config(cls, config, assets):
+    def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
         words = SubWords(assets[config["words"]["file"]], **config["words"])
         model = create_model(config["builder"], **config["arguments"])
-        examples = [base64.b64decode(example["b64"]) for example in config["examples"]]
         options = {name: config[name] for name in ("label_smoothing", "length_penalty")}
         return cls(model, words, examples=examples, **options)
 

@@ -1,7 +1,5 @@
 """Images to classes: a small convolutional network, or a recurrent stack that reads an image row by row."""
 
-import base64
-
 import keras
 import tensorflow as tf
 
@@ -163,12 +161,10 @@ class ImageClassifier(Task):
             "builder": self.model.built_by.name,
             "arguments": self.model.built_by.arguments,
             "dark_background": self.images.dark_background,
-            "examples": [base64.b64encode(example).decode() for example in self.examples],
         }
 
     @classmethod
-    def from_config(cls, config, assets):
+    def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
         model = create_model(config["builder"], **config["arguments"])
-        examples = [base64.b64decode(example) for example in config["examples"]]
         return cls(model, assets["labels.txt"], dark_background=config["dark_background"], examples=examples)

@@ -218,13 +218,12 @@ class Translator(Task):
             "target": self.target_words.config(),
             "label_smoothing": self.label_smoothing,
             "length_penalty": self.length_penalty,
-            "examples": list(self.examples),
         }
 
     @classmethod
-    def from_config(cls, config, assets):
+    def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
         source, target = (SubWords(assets[config[side]["file"]], **config[side]) for side in ("source", "target"))
         model = create_model(config["builder"], **config["arguments"])
-        options = {name: config[name] for name in ("label_smoothing", "length_penalty", "examples")}
-        return cls(model, source, target, **options)
+        options = {name: config[name] for name in ("label_smoothing", "length_penalty")}
+        return cls(model, source, target, examples=examples, **options)

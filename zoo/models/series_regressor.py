@@ -107,9 +107,9 @@ class SeriesRegressor(Task):
     def config(self):
         """See `Task.config`."""
         built_by = self.model.built_by
-        return {"builder": built_by.name, "arguments": built_by.arguments, "examples": list(self.examples)}
+        return {"builder": built_by.name, "arguments": built_by.arguments}
 
     @classmethod
-    def from_config(cls, config, assets):
+    def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
-        return cls(create_model(config["builder"], **config["arguments"]), examples=config["examples"])
+        return cls(create_model(config["builder"], **config["arguments"]), examples=examples)

@@ -212,12 +212,11 @@ class TextClassifier(Task):
             "builder": self.model.built_by.name,
             "arguments": self.model.built_by.arguments,
             "words_limit": self.words.limit,
-            "examples": list(self.examples),
         }
 
     @classmethod
-    def from_config(cls, config, assets):
+    def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
         words = Words(assets["vocabulary.txt"], limit=config["words_limit"])
         model = create_model(config["builder"], **config["arguments"])
-        return cls(model, words, assets["labels.txt"], examples=config["examples"])
+        return cls(model, words, assets["labels.txt"], examples=examples)
