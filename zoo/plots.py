@@ -133,7 +133,7 @@ def gaze(answer: dict, image_bytes: bytes, path) -> Figure:
         axes.imshow(weights, cmap="inferno", vmin=0, alpha=0.6, interpolation="bicubic", extent=extent)
         axes.set_title(word, fontsize=9, pad=3, **AS_IT_IS)
         axes.set_axis_off()
-    return _save(figure, path, with_photos=True)
+    return _save(figure, path)
 
 
 def curves(log: list[dict], path, monitor: str) -> Figure:
@@ -281,13 +281,13 @@ def _image(image_bytes):
     return images.numpy()[0]
 
 
-def _save(figure, path, *, with_photos=False) -> Figure:
+def _save(figure, path) -> Figure:
     check_path(path)
     try:
         with warnings.catch_warnings(), matplotlib.rc_context({"savefig.dpi": DPI}):
             warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not becomes a box
             figure.savefig(path, bbox_inches="tight", pad_inches=0.1)
-        if with_photos and Path(path).suffix.lower() == ".png":
+        if Path(path).suffix.lower() == ".png":
             _with_palette(path)
     except OSError as error:
         raise ZooError(f"{path} cannot be written: {error.strerror}.") from error
@@ -295,7 +295,7 @@ def _save(figure, path, *, with_photos=False) -> Figure:
 
 
 def _with_palette(path):
-    """Takes a picture down to 256 colours: a third of the bytes where there are photos, and little to see."""
+    """Takes a picture down to 256 colours: a third of the bytes, and little to see."""
     with Image.open(path) as file:
         picture = file.convert("RGB")
     palette = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE)  # keeps white white
