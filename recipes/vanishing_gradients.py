@@ -8,6 +8,10 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Literal
 
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
 import zoo
 
 # Mean squared error below which a run counts as having learnt it; who answers 1 always has 1/6.
@@ -104,9 +108,10 @@ def write_table(rows: list[dict], path) -> None:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in rows[0]}
-    for row in [dict(zip(widths, widths, strict=True)), *rows]:
-        print("  ".join(str(row[name]).rjust(width) for name, width in widths.items()))
+    table = Table(*rows[0], box=box.SIMPLE)
+    for row in rows:
+        table.add_row(*map(str, row.values()))
+    Console(width=140).print(table)
     print(f"Table: {path}")
 
 

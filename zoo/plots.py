@@ -219,7 +219,7 @@ def gradient_flow(panels: dict, path, *, columns: int = 3) -> Figure:
         if largest > 0 and axes.get_ylim()[0] < largest * 10.0**-DECADES:
             axes.set_ylim(bottom=largest * 10.0**-DECADES)
         axes.set(xlabel="lag (steps before the last)")
-        axes.legend(frameon=False, fontsize=8)
+        axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # it may have to lie on a line
     all_axes[0].set_ylabel("norm of the gradient")
     return _save(figure, path)
 
