@@ -220,7 +220,7 @@ def test_attention_draws_what_fits_the_model(path, tmp_path):
     images = Fake(caption("a dog", ["▁a", "▁dog", "</s>"]))
     content = photos.examples()[0]
     (tmp_path / "photo.jpg").write_bytes(content)
-    for item in (content, tmp_path / "photo.jpg", exporting._as_json(content)):
+    for item in (content, tmp_path / "photo.jpg", exporting.as_json(content)):
         assert len(plots.attention(images, item, path).axes) == 3
 
 
