@@ -42,8 +42,8 @@ class Options:
     max_steps: int | None = None
 
 
-def epoch(config, layers) -> zoo.training.fit.Run:
-    """Trains one epoch with the given layer classes."""
+def epoch(config, layers):
+    """The run of one epoch with the given layer classes."""
     with mock.patch.dict(stack.CELLS, layers), mock.patch.object(zoo, "export", lambda task, run, **_: run):
         configs.prepare(config)
         return imdb_sentiment.main(config)
