@@ -21,6 +21,8 @@ def pytest_addoption(parser):
     parser.addoption(
         "--gpu", action="store_true", help="run the tests that need a GPU, and only these; without one the run fails"
     )
+    parser.addoption("--serving-url", help="HOST:PORT of a TensorFlow Serving that the tests of conformance ask (REST)")
+    parser.addoption("--serving-grpc", help="HOST:PORT of the same for gRPC (default: the same host, port 8500)")
 
 
 def pytest_configure(config):

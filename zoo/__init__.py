@@ -25,6 +25,8 @@ _HOME = {
     "run": "zoo.config",
     # what is used
     "load": "zoo.loading",
+    "Client": "zoo.serving.client",
+    "GrpcClient": "zoo.serving.client",
     "load_task": "zoo.tasks",
     "ZooError": "zoo.errors",
     # what is measured

@@ -1,4 +1,4 @@
-"""`zoo list | info | predict | evaluate | publish`. A module is imported by the command that needs it: `zoo list` is quick."""
+"""`zoo list | info | predict | evaluate | ...`. A module is imported by the command that needs it: `zoo list` is quick."""
 
 import argparse
 import json
@@ -69,6 +69,21 @@ def _parser() -> argparse.ArgumentParser:
     command = add(_publish, "Copy the artefact of a run to saved_models/NAME/<next version>.")
     command.add_argument("run", type=Path, help="directory of a run: runs/NAME/RUN")
     command.add_argument("--to", type=Path, default=Path("saved_models"), help="where to (default: %(default)s)")
+
+    what = "Answer requests by TensorFlow Serving's REST and gRPC protocols; for a laptop and for tests (see docs/serving.md)."
+    command = add(_serve, what)
+    command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
+    command.add_argument("--port", type=int, default=8501, help="of REST; 0 for a free one (default: %(default)s)")
+    command.add_argument("--grpc-port", type=int, default=8500, help="of gRPC; 0 for a free one (default: %(default)s)")
+    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)")
+    command.add_argument("--model-config-file", type=Path, help="TensorFlow Serving's models.config, in place of names")
+    command.add_argument("--max-batch-size", type=int, default=32, help="rows computed at once (default: %(default)s)")
+    command.add_argument("--batch-timeout-ms", type=float, default=0, help="wait for a full batch (default: %(default)s)")
+    command.add_argument("--num-batch-threads", type=int, default=2, help="batches computed at once (default: %(default)s)")
+    command.add_argument("--max-enqueued-rows", type=int, default=512, help="rows that may wait (default: %(default)s)")
+    command.add_argument("--max-body-mb", type=float, default=16, help="of a request (default: %(default)s)")
+    command.add_argument("--timeout", type=float, default=30, help="seconds to an answer (default: %(default)s)")
+    command.add_argument("--poll-seconds", type=float, default=1, help="between looks for new versions (default: %(default)s)")
     return parser
 
 
@@ -249,3 +264,45 @@ def _publish(options):
     from zoo.publishing import publish
 
     publish(options.run, options.to)
+
+
+def _serve(options):
+    try:
+        from zoo.serving import models, server
+    except ModuleNotFoundError as error:
+        raise ZooError(f'zoo serve needs {error.name}: pip install "sequence-zoo[serve]".') from error
+    import asyncio
+
+    if options.model_config_file and options.names:
+        raise ZooError("Give names or --model-config-file, not both.")
+    if options.model_config_file:
+        configs = tuple(models.read_config(options.model_config_file))
+    else:
+        configs = server.published(options.names)
+    for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_body_mb", "timeout"):
+        if getattr(options, name) <= 0:
+            raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")
+    batching = server.Batching(
+        max_batch_size=options.max_batch_size,
+        batch_timeout=options.batch_timeout_ms / 1e3,
+        num_batch_threads=options.num_batch_threads,
+        max_enqueued_rows=options.max_enqueued_rows,
+    )
+    print(f"Loading {', '.join(config.name for config in configs)} ...", flush=True)
+
+    def started(running):
+        rest = f"http://{options.host}:{running.port}/v1/models/NAME:predict"
+        print(f"REST at {rest}, gRPC at {options.host}:{running.grpc_port}")
+        print("This server is for development and tests; docs/serving.md leads to TensorFlow Serving.", flush=True)
+
+    settings = server.Options(
+        configs,
+        host=options.host,
+        port=options.port,
+        grpc_port=options.grpc_port,
+        batching=batching,
+        poll_seconds=options.poll_seconds,
+        timeout=options.timeout,
+        max_body=int(options.max_body_mb * server.MIB),
+    )
+    asyncio.run(server.run(settings, started))

@@ -1,0 +1,359 @@
+"""The local server's own affairs: versions, limits, overload, shutdown, and requests that are none."""
+
+import json
+import random
+import shutil
+import socket
+import threading
+import time
+
+import pytest
+import requests
+import tensorflow as tf
+
+import zoo
+from zoo.errors import ZooError
+from zoo.serving import server as serving
+from zoo.serving.batching import Batching
+from zoo.serving.models import ModelConfig, read_config
+
+
+def save(directory, factor, *, pause=0.0):
+    """A SavedModel that multiplies numbers, fails at negative ones, and takes its time."""
+
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
+    def multiply(x):
+        start = tf.timestamp()
+        (late,) = tf.while_loop(lambda now: now - start < pause, lambda _: [tf.timestamp()], [start])
+        with tf.control_dependencies([tf.debugging.assert_non_negative(x, "must not be negative")]):
+            return {"y": factor * x + tf.cast(0 * late, tf.float32)}
+
+    module = tf.Module()
+    module.multiply = multiply
+    part = directory.parent / f".{directory.name}"
+    tf.saved_model.save(module, str(part), signatures=multiply)
+    part.rename(directory)
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """Factors → SavedModels."""
+    root = tmp_path_factory.mktemp("saved")
+    for factor in (1, 2):
+        save(root / str(factor), float(factor))
+    return root
+
+
+@pytest.fixture
+def base(saved, tmp_path):
+    """A base path with version 1, which multiplies by 1."""
+    shutil.copytree(saved / "1", tmp_path / "model" / "1")
+    return tmp_path / "model"
+
+
+def ask(running, values, name="model", rest=":predict", **options):
+    body = json.dumps({"instances": values})
+    return requests.post(f"http://{running.rest}/v1/models/{name}{rest}", data=body, timeout=30, **options)
+
+
+def add_version(base, source, number):
+    part = base / f".{number}"
+    shutil.copytree(source, part)
+    part.rename(base / str(number))
+
+
+def states(running, name="model"):
+    reply = requests.get(f"http://{running.rest}/v1/models/{name}", timeout=30).json()
+    return {int(one["version"]): one["state"] for one in reply["model_version_status"]}
+
+
+def test_a_new_version_is_picked_up_and_the_old_one_dropped(serve, base, saved):
+    running = serve({"model": base})
+    assert ask(running, [3]).json() == {"predictions": [3.0]}
+    add_version(base, saved / "2", 2)
+    running(running.server.service.models.refresh())
+    assert ask(running, [3]).json() == {"predictions": [6.0]}
+    assert ask(running, [3], rest="/versions/1:predict").status_code == 404
+    assert states(running) == {2: "AVAILABLE", 1: "END"}
+
+
+def test_new_versions_are_looked_for(serve, base, saved):
+    running = serve({"model": base}, poll_seconds=0.05)
+    add_version(base, saved / "2", 2)
+    for _ in range(200):
+        if ask(running, [3]).json() == {"predictions": [6.0]}:
+            return
+        time.sleep(0.05)
+    pytest.fail("the new version was not served within 10 s")
+
+
+def test_a_broken_new_version_leaves_the_old_one(serve, base, saved):
+    running = serve({"model": base})
+    (base / "2").mkdir()
+    (base / "2" / "saved_model.pb").write_bytes(b"broken")
+    running(running.server.service.models.refresh())
+    assert ask(running, [3]).json() == {"predictions": [3.0]}
+    assert states(running) == {2: "END", 1: "AVAILABLE"}
+    shutil.rmtree(base / "2")
+    add_version(base, saved / "2", 2)  # mended
+    running(running.server.service.models.refresh())
+    assert ask(running, [3]).json() == {"predictions": [6.0]}
+
+
+def test_a_version_is_dropped_after_its_last_request(serve, saved, tmp_path):
+    base = tmp_path / "model"
+    base.mkdir()
+    save(base / "1", 1.0, pause=0.5)
+    running = serve({"model": base})
+    replies = []
+    slow = threading.Thread(target=lambda: replies.append(ask(running, [3]).json()))
+    slow.start()
+    time.sleep(0.2)
+    add_version(base, saved / "2", 2)
+    running(running.server.service.models.refresh())
+    assert ask(running, [3]).json() == {"predictions": [6.0]}
+    slow.join()
+    assert replies == [{"predictions": [3.0]}]
+
+
+def test_labels_and_versions_by_tensorflow_servings_config(serve, base, saved, tmp_path):
+    add_version(base, saved / "2", 2)
+    (tmp_path / "models.config").write_text("""
+        model_config_list { config {
+          name: "model" base_path: "model" model_platform: "tensorflow"
+          model_version_policy { specific { versions: 1 versions: 2 } }
+          version_labels { key: "stable" value: 1 } version_labels { key: "canary" value: 2 }
+        } }""")
+    (config,) = read_config(tmp_path / "models.config")
+    assert config == ModelConfig("model", base, 1, (1, 2), {"stable": 1, "canary": 2})
+    running = serve([config])
+    assert ask(running, [3], rest="/labels/stable:predict").json() == {"predictions": [3.0]}
+    assert ask(running, [3], rest="/labels/canary:predict").json() == {"predictions": [6.0]}
+    assert ask(running, [3], rest="/labels/other:predict").status_code == 400
+
+
+@pytest.mark.parametrize("text", ["", "nonsense {", "model_config_list { }"])
+def test_a_config_that_says_nothing_is_refused(text, tmp_path):
+    (tmp_path / "models.config").write_text(text)
+    with pytest.raises(ZooError, match=r"models\.config"):
+        read_config(tmp_path / "models.config")
+
+
+def test_one_bad_row_fails_alone_in_a_batch(serve, base):
+    running = serve({"model": base}, batching=Batching(batch_timeout=0.2, num_batch_threads=1))
+    replies = {}
+
+    def call(value):
+        replies[value] = ask(running, [value])
+
+    threads = [threading.Thread(target=call, args=(value,)) for value in (1.0, -1.0, 2.0, 3.0)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {value: reply.status_code for value, reply in replies.items()} == {1.0: 200, -1.0: 400, 2.0: 200, 3.0: 200}
+    assert "must not be negative" in replies[-1.0].json()["error"]
+    assert replies[3.0].json() == {"predictions": [3.0]}
+
+
+def test_overload_is_refused_at_once_and_counted(serve, tmp_path):
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=0.5)
+    running = serve({"model": tmp_path / "model"}, batching=Batching(1, num_batch_threads=1, max_enqueued_rows=2))
+    replies = []
+    threads = [threading.Thread(target=lambda: replies.append(ask(running, [1.0]))) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    codes = sorted(reply.status_code for reply in replies)
+    assert codes.count(429) >= 2
+    assert set(codes) == {200, 429}
+    (refused, *_) = (reply for reply in replies if reply.status_code == 429)
+    assert refused.headers["Retry-After"] == "1"
+    metrics = requests.get(f"http://{running.rest}/metrics", timeout=30).text
+    assert 'request_count_total{model_name="model",status="RESOURCE_EXHAUSTED"}' in metrics
+    with zoo.Client(running.rest) as client:  # whoever comes back is served
+        assert client.predict("model", [1.0]) == [{"y": 1.0}]
+
+
+def test_a_deadline_is_kept(serve, tmp_path):
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=1.0)
+    running = serve({"model": tmp_path / "model"}, timeout=0.3)
+    assert ask(running, [1.0]).status_code == 504
+    with zoo.GrpcClient(running.grpc, timeout=0.2) as client, pytest.raises(zoo.serving.errors.DeadlineExceeded):
+        client.predict("model", [1.0])
+
+
+def test_shutting_down_answers_what_has_arrived(serve, tmp_path):
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=1.0)
+    running = serve({"model": tmp_path / "model"})
+    replies = []
+    slow = threading.Thread(target=lambda: replies.append(ask(running, [5.0]).json()))
+    slow.start()
+    time.sleep(0.3)
+    running.stop()
+    slow.join()
+    assert replies == [{"predictions": [5.0]}]
+    with zoo.Client(running.rest, retry_for=0) as client, pytest.raises(zoo.serving.errors.Unavailable):
+        client.predict("model", [1.0])
+
+
+def test_a_body_that_is_too_large_is_refused_before_it_is_read(serve, base):
+    running = serve({"model": base}, max_body=100_000)
+    assert ask(running, [1.0] * 100).status_code == 200
+    reply = ask(running, [1.0] * 100_000)
+    assert (reply.status_code, set(reply.json())) == (413, {"error"})
+
+    def chunks():
+        for _ in range(1000):
+            yield b"1" * 1000
+
+    reply = requests.post(f"http://{running.rest}/v1/models/model:predict", data=chunks(), timeout=30)  # of no known length
+    assert reply.status_code == 413
+    assert ask(running, [1.0]).status_code == 200
+
+
+def test_a_slow_client_is_not_waited_for(serve, base):
+    running = serve({"model": base}, body_timeout=0.3)
+    host, port = running.rest.split(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        connection.sendall(b"POST /v1/models/model:predict HTTP/1.1\r\nHost: x\r\nContent-Length: 50\r\n\r\n{")
+        assert b" 408 " in connection.recv(1000).splitlines()[0]
+    assert ask(running, [1.0]).status_code == 200
+
+
+def test_only_what_is_served_can_be_reached(serve, base, saved):
+    shutil.copytree(saved / "2", base.parent / "secret" / "1")
+    running = serve({"model": base})
+    for name in ("secret", "..%2Fsecret", "%2e%2e%2fsecret", "model%2F..%2F..%2Fsecret", "model/../secret"):
+        reply = requests.Request("POST", f"http://{running.rest}/v1/models/", data=json.dumps({"instances": [1.0]})).prepare()
+        reply.url += f"{name}:predict"
+        assert requests.Session().send(reply, timeout=30).status_code in (400, 404)
+
+
+def test_a_port_that_is_taken_is_said(serve, base):
+    running = serve({"model": base})
+    with pytest.raises(ZooError, match=r"Cannot listen at .* Give another --port"):
+        serve({"model": base}, port=running.server.port)
+    with pytest.raises(ZooError, match="Give another --grpc-port"):
+        serve({"model": base}, grpc_port=running.server.grpc_port)
+
+
+def test_a_model_that_cannot_be_served_is_said(serve, tmp_path):
+    with pytest.raises(ZooError, match="model cannot be served: there is no version below"):
+        serve({"model": tmp_path})
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"broken")
+    with pytest.raises(ZooError, match="model cannot be served: version 1: "):
+        serve({"model": tmp_path})
+
+
+def test_a_damaged_artefact_is_not_served(serve, tmp_path):
+    shutil.copytree(zoo.load("vanishing_gradients").directory, tmp_path / "model" / "1")
+    (tmp_path / "model" / "1" / "saved_model.pb").write_bytes(b"other")
+    with pytest.raises(ZooError, match=r"version 1: .*saved_model\.pb"):
+        serve({"model": tmp_path / "model"})
+
+
+def noise(random_):
+    """A request that is most likely wrong: method, path, headers and body."""
+    names = ["model", "nothing", "", "..", "%00", "model/versions/1", "model/versions/99999999999999999999", "model/labels/a"]
+    ends = [":predict", ":classify", "/metadata", "", ":", ":predict:predict"]
+    path = f"/v1/models/{random_.choice(names)}{random_.choice(ends)}"
+    values = [
+        1,
+        -1,
+        "a",
+        None,
+        True,
+        [],
+        {},
+        [1, [2]],
+        float("nan"),
+        float("inf"),
+        10**400,
+        {"b64": "AA=="},
+        [[[]]],
+        -1e39,
+        "\ud800",
+    ]
+    bodies = [
+        lambda: json.dumps(
+            {random_.choice(["instances", "inputs", "x"]): random_.choice([*values, random_.sample(values, 3)])}
+        ),
+        lambda: json.dumps({"signature_name": random_.choice([*values, "nothing"]), "instances": [1.0]}),
+        lambda: "[" * random_.choice([10, 100_000]),
+        lambda: '{"instances": [' + ",".join(["1"] * random_.choice([1, 2000])) + random_.choice(["]}", "]", "}"]),
+        lambda: random_.randbytes(random_.choice([0, 1, 100])),
+        lambda: '{"instances": [1.0]}',
+    ]
+    return random_.choice(["GET", "POST", "PUT", "DELETE", "HEAD"]), path, random_.choice(bodies)()
+
+
+def test_a_thousand_senseless_requests_get_an_error_and_harm_nothing(serve, base):
+    running, random_ = serve({"model": base}), random.Random(0)
+    session = requests.Session()
+    codes = set()
+    for _ in range(1000):
+        method, path, body = noise(random_)
+        request = requests.Request(method, f"http://{running.rest}/", data=body).prepare()
+        request.url = f"http://{running.rest}{path}"
+        reply = session.send(request, timeout=30)
+        codes.add(reply.status_code)
+        if reply.status_code != 200 and method != "HEAD":
+            assert list(reply.json()) == ["error"], (method, path, body)
+    assert codes <= {200, 400, 404}
+    assert ask(running, [1.0]).json() == {"predictions": [1.0]}
+
+
+def test_senseless_tensors_get_an_error_and_harm_nothing(serve, base):
+    import grpc
+    from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+
+    running, random_ = serve({"model": base}), random.Random(0)
+    with grpc.insecure_channel(running.grpc) as channel:
+        stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+        for _ in range(200):
+            request = predict_pb2.PredictRequest()
+            request.model_spec.name = "model"
+            tensor = request.inputs["x"]
+            tensor.dtype = random_.choice([0, 1, 3, 7, 9, 19, 21, 23])
+            for size in random_.choice([[], [1], [-1], [2**40], [2**20, 2**20], [3, 1], [0]]):
+                tensor.tensor_shape.dim.add(size=size)
+            tensor.tensor_content = random_.randbytes(random_.choice([0, 3, 4, 12]))
+            tensor.float_val.extend([1.0] * random_.choice([0, 1, 3]))
+            try:
+                assert len(stub.Predict(request, timeout=30).outputs) == 1
+            except grpc.RpcError as error:
+                assert error.code().name == "INVALID_ARGUMENT", (error.details(), request)
+    assert ask(running, [1.0]).json() == {"predictions": [1.0]}
+
+
+def test_it_starts_and_stops_by_the_command_line(tmp_path, base):
+    """As a user would: a process, a request, SIGTERM."""
+    import signal
+    import subprocess
+    import sys
+
+    config = tmp_path / "models.config"
+    config.write_text('model_config_list { config { name: "model" base_path: "model" } }')
+    command = [sys.executable, "-c", "from zoo.cli import main; main()", "serve", "--model-config-file", str(config)]
+    process = subprocess.Popen(
+        [*command, "--port", "0", "--grpc-port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        said = [process.stdout.readline() for _ in range(2)]
+        address = said[1].split("http://")[1].split("/")[0]
+        with zoo.Client(address) as client:
+            assert client.predict("model", [4.0]) == [{"y": 4.0}]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 0, errors
+
+
+def test_options_of_a_server_are_this_machine_only():
+    assert serving.Options(()).host == "127.0.0.1"

@@ -1,0 +1,275 @@
+"""Clients for TensorFlow Serving, and for `zoo serve`, which speaks the same protocols.
+
+zoo.Client("localhost:8501").predict("imdb_sentiment", ["A wonderful film."])
+zoo.GrpcClient("localhost:8500").predict("imdb_sentiment", ["A wonderful film."])
+"""
+
+import base64
+import json
+import random
+import time
+from pathlib import Path
+
+from zoo.errors import ZooError
+from zoo.serving import errors
+
+RETRIED = (errors.Unavailable, errors.ResourceExhausted)  # an answer may follow later
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds
+
+
+class _Client:
+    """What both clients share: how a prediction is asked for and retried."""
+
+    def __init__(self, address: str, *, timeout: float = 30.0, retry_for: float = 30.0):
+        if "//" in address and not address.startswith(("http://", "https://")):
+            raise ZooError(f"The address of a server is HOST:PORT or http(s)://HOST:PORT, not {address!r}.")
+        self.address, self.timeout, self.retry_for = address.rstrip("/"), timeout, retry_for
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def predict(self, name, inputs, *, version=None, label=None, signature="serving_default", batch_size=32) -> list[dict]:
+        """Answers raw inputs, as the `predict` of `zoo.load` does.
+
+        Args:
+            name: of the model on the server.
+            inputs: a list with one item per example: a string or bytes for text; bytes (content) or a `Path` (read) for
+                media; a nested list or array for a series; a dict {input name: value} where the signature has several inputs.
+            version: of the model, the newest if None; or
+            label: of a version.
+            signature: one of the model's.
+            batch_size: examples in one request.
+
+        Returns:
+            One dict per example: output name → Python string, number, or list.
+
+        Raises:
+            ServingError: what the server says, by kind: `InvalidArgument`, `NotFound`, `ResourceExhausted`, ...
+            Unavailable, DeadlineExceeded: if there was no answer, after retries.
+            ZooError: if the inputs are not such a list.
+        """
+        if isinstance(inputs, (str, bytes, Path, dict)) or not hasattr(inputs, "__iter__"):
+            raise ZooError(
+                f"predict takes a list with one item per example, not {type(inputs).__name__}: predict(NAME, [...])."
+            )
+        if version is not None and label is not None:
+            raise ZooError("Give a version or a label, not both.")
+        inputs, answers = list(inputs), []
+        for start in range(0, len(inputs), batch_size):
+            request = self._request(inputs[start : start + batch_size], name, version, label, signature)
+            answers += self._retried(request)
+        return answers
+
+    def _retried(self, request):
+        """Calls until there is an answer, an error that would come again, or no time left. Asking twice does no harm."""
+        end, pause = time.monotonic() + self.retry_for, FIRST_PAUSE
+        while True:
+            try:
+                return request()
+            except RETRIED:
+                wait = pause * random.uniform(0.5, 1)  # so that clients which failed together do not come back together
+                if time.monotonic() + wait > end:
+                    raise
+                time.sleep(wait)
+                pause = min(2 * pause, LONGEST_PAUSE)
+
+    def _request(self, items, name, version, label, signature):
+        """A function that asks once and gives the answers."""
+        raise NotImplementedError
+
+    def close(self):
+        """Closes the connections."""
+        raise NotImplementedError
+
+
+class Client(_Client):
+    """Predictions over REST.
+
+    Args:
+        address: "HOST:PORT" or "http(s)://HOST:PORT/PREFIX".
+        timeout: seconds to wait for an answer.
+        retry_for: seconds within which a request is repeated while the server is not there or overloaded; 0 for never.
+    """
+
+    def __init__(self, address: str, *, timeout: float = 30.0, retry_for: float = 30.0):
+        super().__init__(address, timeout=timeout, retry_for=retry_for)
+        import requests
+
+        self._requests, self._session = requests, requests.Session()
+        self._base = self.address if "//" in self.address else f"http://{self.address}"
+        self._outputs = {}  # (model, signature) → the name of its one output, which a reply leaves out
+
+    def _request(self, items, name, version, label, signature):
+        path = f"{self._base}/v1/models/{name}" + (f"/versions/{version}" if version is not None else "")
+        path += f"/labels/{label}" if label is not None else ""
+        instances = [_as_json(item) for item in items]
+        body = json.dumps({"signature_name": signature, "instances": instances})
+
+        def ask():
+            predictions = self._call("POST", f"{path}:predict", body)["predictions"]
+            if predictions and not isinstance(predictions[0], dict):
+                predictions = [{self._only_output(path, signature): value} for value in predictions]
+            return predictions
+
+        return ask
+
+    def _only_output(self, path, signature):
+        if (path, signature) not in self._outputs:
+            signatures = self._call("GET", f"{path}/metadata")["metadata"]["signature_def"]["signature_def"]
+            (self._outputs[path, signature],) = signatures[signature]["outputs"]
+        return self._outputs[path, signature]
+
+    def _call(self, method, url, body=None):
+        """The JSON of a reply; a `ServingError` for anything else."""
+        trouble = self._requests.exceptions
+        try:
+            reply = self._session.request(method, url, data=body, timeout=(self.timeout, self.timeout))
+        except trouble.ConnectionError as error:
+            raise errors.Unavailable(f"No answer from {self._base}: {_reason(error)}. Is the server running?") from error
+        except trouble.Timeout as error:
+            raise errors.DeadlineExceeded(f"No answer from {self._base} within {self.timeout:g} s.") from error
+        except trouble.RequestException as error:
+            raise ZooError(f"{url} cannot be asked: {error}") from error
+        try:
+            content = reply.json()
+        except ValueError as error:
+            raise errors.from_http(reply.status_code, f"{url} gave no JSON: {reply.text[:200]!r}") from error
+        if reply.status_code != 200:
+            raise errors.from_http(reply.status_code, str(content.get("error", content)))
+        return content
+
+    def close(self):
+        """Closes the connections."""
+        self._session.close()
+
+
+class GrpcClient(_Client):
+    """Predictions over gRPC: the inputs travel as they are, where REST writes each number as text and files in base64.
+
+    Args:
+        address: "HOST:PORT".
+        timeout: seconds to wait for an answer.
+        retry_for: seconds within which a request is repeated while the server is not there or overloaded; 0 for never.
+    """
+
+    def __init__(self, address: str, *, timeout: float = 30.0, retry_for: float = 30.0):
+        super().__init__(address, timeout=timeout, retry_for=retry_for)
+        import grpc
+        from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+        self._grpc = grpc
+        self._channel = grpc.insecure_channel(self.address, [("grpc.max_receive_message_length", -1)])
+        self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
+        self._specs = {}  # (model, version, label) → signature → inputs, each a `TensorInfo`
+
+    def _request(self, items, name, version, label, signature):
+        import tensorflow as tf
+        from tensorflow_serving.apis import predict_pb2
+
+        def ask():
+            request = predict_pb2.PredictRequest()
+            self._address_to(request.model_spec, name, version, label)
+            request.model_spec.signature_name = signature
+            for key, value in self._tensors(items, request.model_spec).items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(*value))
+            outputs = {key: tf.make_ndarray(value) for key, value in self._call(self._stub.Predict, request).outputs.items()}
+            return [{key: _readable(value[row]) for key, value in sorted(outputs.items())} for row in range(len(items))]
+
+        return ask
+
+    def _tensors(self, items, spec):
+        """Input name → (values, dtype) of a request."""
+        import tensorflow as tf
+
+        specs = self._inputs(spec)
+        rows = [item if isinstance(item, dict) and set(item) != {"b64"} else {next(iter(specs)): item} for item in items]
+        for index, row in enumerate(rows):
+            if set(row) != set(specs):
+                raise ZooError(f"Input {index} has the keys {sorted(row)}; the signature takes {sorted(specs)}.")
+        try:
+            return {
+                name: ([_as_tensor(row[name]) for row in rows], tf.dtypes.as_dtype(info.dtype)) for name, info in specs.items()
+            }
+        except (TypeError, ValueError) as error:
+            raise ZooError(f"The inputs are not what the signature takes: {error}") from error
+
+    def _inputs(self, spec):
+        """Inputs of a signature; asks the server once for each model."""
+        from tensorflow_serving.apis import get_model_metadata_pb2
+
+        key = (spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label)
+        if key not in self._specs:
+            request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
+            request.model_spec.CopyFrom(spec)
+            request.model_spec.signature_name = ""
+            signatures = get_model_metadata_pb2.SignatureDefMap()
+            self._call(self._stub.GetModelMetadata, request).metadata["signature_def"].Unpack(signatures)
+            self._specs[key] = {name: dict(signature.inputs) for name, signature in signatures.signature_def.items()}
+        if spec.signature_name not in self._specs[key]:
+            raise errors.InvalidArgument(f'Serving signature name: "{spec.signature_name}" not found in signature def')
+        return self._specs[key][spec.signature_name]
+
+    @staticmethod
+    def _address_to(spec, name, version, label):
+        spec.name = name
+        if version is not None:
+            spec.version.value = version
+        if label is not None:
+            spec.version_label = label
+
+    def _call(self, method, request):
+        """The reply; a `ServingError` for anything else."""
+        try:
+            return method(request, timeout=self.timeout)
+        except self._grpc.RpcError as error:
+            raise errors.from_grpc(error.code().name, error.details()) from error
+
+    def close(self):
+        """Closes the connections."""
+        self._channel.close()
+
+
+def _as_json(value):
+    """A raw input as TensorFlow Serving's JSON has it."""
+    if isinstance(value, Path):
+        value = _content(value)
+    if isinstance(value, bytes):
+        return {"b64": base64.b64encode(value).decode()}
+    if isinstance(value, dict):
+        return {key: _as_json(item) for key, item in value.items()}
+    return value.tolist() if hasattr(value, "tolist") else value
+
+
+def _as_tensor(value):
+    """A raw input as TensorFlow takes it."""
+    if isinstance(value, Path):
+        return _content(value)
+    if isinstance(value, dict) and set(value) == {"b64"}:
+        return base64.b64decode(value["b64"])
+    return value
+
+
+def _content(path):
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise ZooError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def _readable(value):
+    """A NumPy value as plain Python."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if hasattr(value, "shape") and value.shape:
+        return [_readable(item) for item in value]
+    return value.item() if hasattr(value, "item") else value
+
+
+def _reason(error):
+    """The last cause of a connection's error, in a few words."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return getattr(error, "strerror", None) or type(error).__name__

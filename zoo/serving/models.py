@@ -1,0 +1,206 @@
+"""Which versions of which models are served: loads new ones, drains and drops old ones, while requests go on."""
+
+import asyncio
+import collections
+import logging
+import re
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from google.protobuf import text_format
+from tensorflow_serving.apis import get_model_status_pb2
+from tensorflow_serving.config import model_server_config_pb2
+
+from zoo.errors import ZooError
+from zoo.serving.batching import Batching
+from zoo.serving.errors import InvalidArgument, NotFound
+from zoo.serving.servable import Servable
+
+State = get_model_status_pb2.ModelVersionStatus.State
+NAME = re.compile(r"[^/:]+")  # what fits into the path of a request
+log = logging.getLogger("zoo.serving")
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One model: where its versions are, and which of them are served.
+
+    Attributes:
+        name: in requests.
+        base_path: directory with one directory for each version: NAME/1, NAME/2, ...
+        latest: how many of the newest versions are served; None for all.
+        specific: versions that are served whatever is newer; none for the policy of `latest`.
+        labels: label → version.
+    """
+
+    name: str
+    base_path: Path
+    latest: int | None = 1
+    specific: tuple[int, ...] = ()
+    labels: dict[str, int] = field(default_factory=dict)
+
+    def wanted(self) -> list[int]:
+        """The versions that should be served now, newest first."""
+        try:
+            there = sorted((int(path.name) for path in self.base_path.iterdir() if _is_version(path)), reverse=True)
+        except OSError:
+            return []
+        if self.specific:
+            return [version for version in there if version in self.specific]
+        return there[: self.latest]
+
+
+def read_config(path: Path) -> list[ModelConfig]:
+    """Reads TensorFlow Serving's models.config, a `ModelServerConfig` as a text proto.
+
+    Raises:
+        ZooError: if it cannot be read or says something that this server does not know.
+    """
+    try:
+        config = text_format.Parse(path.read_text(encoding="utf-8"), model_server_config_pb2.ModelServerConfig())
+    except (OSError, UnicodeDecodeError, text_format.ParseError) as error:
+        raise ZooError(f"{path} is not readable as TensorFlow Serving's model config: {error}") from error
+    models = []
+    for one in config.model_config_list.config:
+        policy = one.model_version_policy
+        latest = None if policy.HasField("all") else (policy.latest.num_versions or 1)
+        specific = tuple(policy.specific.versions)
+        models.append(ModelConfig(one.name, path.parent / one.base_path, latest, specific, dict(one.version_labels)))
+    if not models:
+        raise ZooError(f"{path} names no model; it needs model_config_list {{ config {{ name: ... base_path: ... }} }}.")
+    return models
+
+
+class Models:
+    """The models of a server.
+
+    Args:
+        configs: of the models; no other name can be reached.
+        batching: a `Batching`.
+        observe: called with (model's name, rows, seconds) of each batch.
+    """
+
+    def __init__(self, configs: list[ModelConfig], batching: Batching, observe=lambda name, rows, seconds: None):
+        for config in configs:
+            if not NAME.fullmatch(config.name):
+                raise ZooError(f"A model's name must fit into the path of a request: {config.name!r} holds / or : or is empty.")
+        names = collections.Counter(config.name for config in configs)
+        if doubled := [name for name, count in names.items() if count > 1]:
+            raise ZooError(f"The model {doubled[0]} is there twice.")
+        self.configs = {config.name: config for config in configs}
+        self._batching, self._observe = batching, observe
+        self._loading = ThreadPoolExecutor(1, "load")  # one at a time: loading takes memory
+        self._computing = ThreadPoolExecutor(max(batching.num_batch_threads, 1), "compute")
+        self._served = {name: {} for name in self.configs}  # name → version → Servable
+        self._states = {name: {} for name in self.configs}  # name → version → (state, message)
+        self._tried = {}  # (name, version) that failed → time of change of its directory
+        self._draining = set()
+
+    async def refresh(self):
+        """Loads the versions that should be served and are not, then drains those that should not."""
+        for name, config in self.configs.items():
+            wanted, served = config.wanted(), self._served[name]
+            for version in wanted:
+                if version not in served:
+                    await self._load(name, version, config.base_path / str(version))
+            if wanted and all(version in served for version in wanted):  # a broken new version does not take the old one away
+                for version in [version for version in served if version not in wanted]:
+                    self._retire(name, version)
+
+    async def _load(self, name, version, directory):
+        changed = _newest_change(directory)
+        if self._tried.get((name, version)) == changed:
+            return  # it failed, and is still the same
+        self._states[name][version] = (State.LOADING, "")
+        try:
+            servable = await asyncio.get_running_loop().run_in_executor(self._loading, Servable, name, version, directory)
+        except Exception as error:  # whatever is wrong with a new version, the others go on
+            self._tried[name, version] = changed
+            message = str(error).strip().splitlines()
+            self._states[name][version] = (State.END, message[0] if message else type(error).__name__)
+            log.error("Cannot load %s %s: %s", name, version, self._states[name][version][1])
+            return
+        self._tried.pop((name, version), None)
+        servable.start(self._computing, self._batching, lambda rows, seconds: self._observe(name, rows, seconds))
+        self._served[name][version] = servable
+        self._states[name][version] = (State.AVAILABLE, "")
+        log.info("Serving %s %s", name, version)
+
+    def _retire(self, name, version):
+        servable = self._served[name].pop(version)
+        self._states[name][version] = (State.UNLOADING, "")
+
+        async def drain():
+            await servable.unused()
+            self._states[name][version] = (State.END, "")
+            log.info("Dropped %s %s", name, version)
+
+        task = asyncio.ensure_future(drain())
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    def find(self, name: str, version: int | None = None, label: str | None = None) -> Servable:
+        """The version that a request asks for, the newest if it does not say.
+
+        Raises:
+            NotFound: if it is not served.
+            InvalidArgument: if a label is not known.
+        """
+        served = self._served.get(name, {})
+        if label is not None:
+            version = self._labelled(name, label)
+        if version is None and served:
+            return served[max(served)]
+        if version not in served:
+            raise NotFound(f"Servable not found for request: {_asked(name, version)}")
+        return served[version]
+
+    def statuses(self, name: str, version: int | None = None, label: str | None = None) -> list[tuple[int, int, str]]:
+        """(version, state, message) of each version of a model, or of one.
+
+        Raises:
+            NotFound: if there is no such model or version.
+        """
+        states = self._states.get(name, {})
+        if label is not None:
+            version = self._labelled(name, label)
+        if not states or version not in (None, *states):
+            what = "any versions" if version is None else f"version {version}"
+            raise NotFound(f"Could not find {what} of model {name}")
+        return [(number, *states[number]) for number in sorted(states, reverse=True) if version in (None, number)]
+
+    def known(self, name: str) -> list[tuple[int, int, str]]:
+        """As `statuses`, empty where nothing is known of a model."""
+        return [(version, *state) for version, state in self._states[name].items()]
+
+    def _labelled(self, name, label):
+        if name not in self.configs:
+            raise NotFound(f"Servable not found for request: {_asked(name, None)}")
+        if label not in self.configs[name].labels:
+            raise InvalidArgument(f"Unrecognized servable version label: {label}")
+        return self.configs[name].labels[label]
+
+    def serves(self, name: str) -> bool:
+        """Whether a version of a model answers."""
+        return bool(self._served[name])
+
+    async def drain(self):
+        """Returns when no request is computed any more."""
+        for served in self._served.values():
+            for servable in served.values():
+                await servable.unused()
+
+
+def _asked(name, version):
+    return f"Latest({name})" if version is None else f"Specific({name}, {version})"
+
+
+def _is_version(path):
+    """Only a whole version counts: one that is being copied has no graph yet, or a hidden name."""
+    return path.name.isdigit() and (path / "saved_model.pb").is_file()
+
+
+def _newest_change(directory):
+    """Of any of its files: one that is being copied is tried again."""
+    return max((path.stat().st_mtime_ns for path in [directory, *directory.rglob("*")]), default=0)

@@ -1,0 +1,127 @@
+"""TensorFlow Serving's gRPC API, on its official protos.
+
+Source: tensorflow_serving/apis/prediction_service.proto and model_service.proto
+"""
+
+import contextlib
+import math
+
+import grpc
+import numpy as np
+import tensorflow as tf
+from tensorflow_serving.apis import (
+    get_model_metadata_pb2,
+    get_model_status_pb2,
+    model_service_pb2_grpc,
+    predict_pb2,
+    prediction_service_pb2_grpc,
+)
+
+from zoo.serving.errors import InvalidArgument, ServingError
+
+LARGEST = 2**24  # elements of an input
+
+
+@contextlib.asynccontextmanager
+async def _status(context):
+    """A `ServingError` inside it becomes the call's status."""
+    try:
+        yield
+    except ServingError as error:
+        await context.abort(getattr(grpc.StatusCode, error.code), str(error))
+    except (grpc.aio.AbortError, grpc.aio.BaseError):
+        raise
+    except Exception as error:
+        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:500])
+
+
+class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
+    """`Predict` and `GetModelMetadata`; the others answer UNIMPLEMENTED, since no artefact has a signature for them."""
+
+    def __init__(self, service):
+        self._service = service
+
+    async def Predict(self, request, context):
+        spec = request.model_spec
+        async with _status(context):
+            with self._service.counted("Predict", "GRPC", spec.name), self._service.admitted(request.ByteSize()):
+                deadline = self._service.deadline(context.time_remaining())
+                servable = self._service.models.find(spec.name, *_which(spec))
+                with servable.in_use():
+                    inputs = {name: _array(name, proto) for name, proto in request.inputs.items()}
+                    outputs = await servable.predict(spec.signature_name, inputs, deadline)
+                if wrong := set(request.output_filter) - set(outputs):
+                    raise InvalidArgument(f"output tensor alias not found in signature: {min(wrong)}")
+                response = predict_pb2.PredictResponse()
+                _fill(response.model_spec, servable, spec.signature_name or "serving_default")
+                for name, value in outputs.items():
+                    if not request.output_filter or name in request.output_filter:
+                        response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+                return response
+
+    async def GetModelMetadata(self, request, context):
+        spec = request.model_spec
+        async with _status(context):
+            with self._service.counted("GetModelMetadata", "GRPC", spec.name):
+                if not request.metadata_field:
+                    raise InvalidArgument("GetModelMetadataRequest must specify at least one metadata_field")
+                for name in request.metadata_field:
+                    if name != "signature_def":
+                        raise InvalidArgument(f"Metadata field {name} is not supported")
+                servable = self._service.models.find(spec.name, *_which(spec))
+                response = get_model_metadata_pb2.GetModelMetadataResponse()
+                _fill(response.model_spec, servable, "")
+                signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
+                response.metadata["signature_def"].Pack(signatures)
+                return response
+
+
+class ModelService(model_service_pb2_grpc.ModelServiceServicer):
+    """`GetModelStatus`; to change the configuration by a call is not offered: whoever reaches the port could."""
+
+    def __init__(self, service):
+        self._service = service
+
+    async def GetModelStatus(self, request, context):
+        async with _status(context):
+            return status_response(self._service.models, request.model_spec.name, *_which(request.model_spec))
+
+
+def status_response(models, name, version=None, label=None) -> get_model_status_pb2.GetModelStatusResponse:
+    """The state of a model's versions; see `Models.statuses`."""
+    response = get_model_status_pb2.GetModelStatusResponse()
+    for number, state, message in models.statuses(name, version, label):
+        one = response.model_version_status.add(version=number, state=state)
+        one.status.error_code, one.status.error_message = 2 if message else 0, message  # UNKNOWN, OK
+    return response
+
+
+def server(service, *, max_message: int) -> grpc.aio.Server:
+    """A server of both services, not yet started."""
+    options = [("grpc.max_receive_message_length", max_message), ("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)]
+    made = grpc.aio.server(options=options)
+    prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(service), made)
+    model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service), made)
+    return made
+
+
+def _which(spec):
+    """Version and label of a `ModelSpec`."""
+    choice = spec.WhichOneof("version_choice")
+    return spec.version.value if choice == "version" else None, spec.version_label if choice == "version_label" else None
+
+
+def _fill(spec, servable, signature):
+    spec.name, spec.signature_name = servable.name, signature
+    spec.version.value = servable.version
+
+
+def _array(name, proto):
+    """A `TensorProto` as an array."""
+    sizes = [dim.size for dim in proto.tensor_shape.dim]
+    if min(sizes, default=0) < 0 or math.prod(sizes) > LARGEST:  # one number may stand for all elements of any shape
+        raise InvalidArgument(f"input {name} has the shape {sizes}; at most {LARGEST:,} elements are taken")
+    try:
+        return np.asarray(tf.make_ndarray(proto))
+    except Exception as error:  # of a broken one NumPy and TensorFlow raise many kinds
+        raise InvalidArgument(f"input {name} is not a tensor: {error}") from error

@@ -1,0 +1,176 @@
+"""A server for a laptop and for tests that speaks TensorFlow Serving's REST and gRPC protocols; see docs/serving.md."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import signal
+import socket
+from dataclasses import dataclass, field
+
+import uvicorn
+
+from zoo.errors import ZooError
+from zoo.serving import rpc
+from zoo.serving.batching import Batching
+from zoo.serving.models import ModelConfig, Models
+from zoo.serving.rest import Rest
+from zoo.serving.service import Service
+
+MIB = 2**20
+BACKLOG = 1024  # connections that wait to be accepted
+IDLE = 5  # seconds that a connection may say nothing
+
+log = logging.getLogger("zoo.serving")
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a server serves."""
+
+    # Models; see `zoo.serving.models.ModelConfig`.
+    models: tuple[ModelConfig, ...]
+    # Address to listen at; 127.0.0.1 is reached from this machine only.
+    host: str = "127.0.0.1"
+    # Ports of REST and gRPC; 0 for any free one, None for none.
+    port: int | None = 8501
+    grpc_port: int | None = 8500
+    batching: Batching = field(default_factory=Batching)
+    # Seconds between two looks for new versions; 0 for none.
+    poll_seconds: float = 1.0
+    # Seconds within which a request is answered.
+    timeout: float = 30.0
+    # Seconds within which a request's body arrives, and within which the last requests are answered at the end.
+    body_timeout: float = 10.0
+    grace: float = 30.0
+    # Bytes of a request, at most, and of all requests together.
+    max_body: int = 16 * MIB
+    max_bytes: int = 256 * MIB
+    # Connections at the same time, at most.
+    max_connections: int = 1024
+
+
+class Server:
+    """A server that can be started and stopped within a running event loop.
+
+    Attributes:
+        port, grpc_port: those that it listens at, once started.
+    """
+
+    def __init__(self, options: Options):
+        self.options = options
+        make = functools.partial(Models, list(options.models), options.batching)
+        self.service = Service(make, timeout=options.timeout, max_bytes=options.max_bytes)
+        self.port = self.grpc_port = None
+        self._rest = self._grpc = self._poll = None
+        self._tasks = []
+
+    async def start(self):
+        """Loads the models, then listens.
+
+        Raises:
+            ZooError: if a model cannot be loaded or a port is taken.
+        """
+        options, models = self.options, self.service.models
+        await models.refresh()
+        for name in models.configs:
+            if not models.serves(name):
+                states = [f"version {version}: {message}" for version, _, message in models.known(name)]
+                where = models.configs[name].base_path
+                raise ZooError(f"{name} cannot be served: {'; '.join(states) or f'there is no version below {where}'}")
+        if options.port is not None:
+            rest = Rest(self.service, max_body=options.max_body, body_timeout=options.body_timeout)
+            config = uvicorn.Config(
+                rest.app,
+                host=options.host,
+                port=options.port,
+                backlog=BACKLOG,
+                limit_concurrency=options.max_connections,
+                timeout_keep_alive=IDLE,
+                timeout_graceful_shutdown=int(options.grace),
+                access_log=False,
+                log_config=None,
+                lifespan="off",
+                server_header=False,
+            )
+            try:
+                listening = socket.create_server((options.host, options.port), backlog=BACKLOG)
+            except OSError as error:
+                where = f"{options.host}:{options.port}"
+                raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --port.") from error
+            self.port = listening.getsockname()[1]
+            self._rest = _Uvicorn(config)
+            self._tasks.append(asyncio.ensure_future(self._rest.serve(sockets=[listening])))
+        if options.grpc_port is not None:
+            self._grpc = rpc.server(self.service, max_message=options.max_body)
+            try:
+                self.grpc_port = self._grpc.add_insecure_port(f"{options.host}:{options.grpc_port}")
+            except RuntimeError as error:
+                await self.stop()
+                raise ZooError(
+                    f"Cannot listen at {options.host}:{options.grpc_port}: is another server there? Give another --grpc-port."
+                ) from error
+            await self._grpc.start()
+        if options.poll_seconds:
+            self._poll = asyncio.ensure_future(self._watch())
+
+    async def _watch(self):
+        while True:
+            await asyncio.sleep(self.options.poll_seconds)
+            try:
+                await self.service.models.refresh()
+            except Exception:
+                log.exception("Cannot look for new versions")
+
+    async def stop(self):
+        """Answers what has arrived, refuses what comes, and stops listening."""
+        self.service.closing = True
+        if self._poll:
+            self._poll.cancel()
+        if self._rest:
+            self._rest.should_exit = True
+        if self._grpc:
+            await self._grpc.stop(self.options.grace)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.service.models.drain()
+
+
+class _Uvicorn(uvicorn.Server):
+    """Leaves the signals to `run`."""
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        """Captures none."""
+        yield
+
+
+async def run(options: Options, started=lambda server: None):
+    """Serves until SIGTERM or SIGINT.
+
+    Args:
+        options: see `Options`.
+        started: called with the `Server` when it listens.
+    """
+    server, ended = Server(options), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    await server.start()
+    started(server)
+    await ended.wait()
+    await server.stop()
+
+
+def published(names: list[str]) -> tuple[ModelConfig, ...]:
+    """The configurations of published artefacts, all of them if none is named.
+
+    Raises:
+        ZooError: if there is none of a name.
+    """
+    from zoo import card
+
+    if not names:
+        found = card.artefacts()
+        if not found:
+            raise ZooError("There is no published artefact to serve; `zoo publish` makes one of a run.")
+        return tuple(ModelConfig(name, path.parent) for name, path in found.items())
+    return tuple(ModelConfig(name, card.find(name).parent) for name in names)

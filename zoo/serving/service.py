@@ -1,0 +1,97 @@
+"""What both protocols do with a request: admit it, answer it in time, count it."""
+
+import contextlib
+import time
+
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+
+from zoo.serving.errors import ResourceExhausted, ServingError, Unavailable
+
+SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
+
+
+class Service:
+    """A server's requests, whatever protocol they come by.
+
+    Args:
+        models: a function that makes the `Models`, given what it calls after each batch.
+        timeout: seconds within which a request is answered, if it does not say less.
+        max_bytes: of all requests together that are being read and answered.
+
+    Attributes:
+        closing: set when the server shuts down: what is there is answered, what comes is refused.
+    """
+
+    def __init__(self, models, *, timeout: float, max_bytes: int):
+        # TensorFlow Serving's names, so that one dashboard shows both; it counts the latency in microseconds
+        self._registry = CollectorRegistry()
+        self._requests = Counter(
+            ":tensorflow:serving:request_count", "Requests by status.", ["model_name", "status"], registry=self._registry
+        )
+        self._latency = Histogram(
+            ":tensorflow:serving:request_latency",
+            "Microseconds from a request's arrival to its answer.",
+            ["model_name", "API", "entrypoint"],
+            buckets=[1e6 * second for second in SECONDS],
+            registry=self._registry,
+        )
+        self._runtime = Histogram(
+            ":tensorflow:serving:runtime_latency",
+            "Microseconds that a batch took to compute.",
+            ["model_name", "API", "runtime"],
+            buckets=[1e6 * second for second in SECONDS],
+            registry=self._registry,
+        )
+        self._rows = Histogram(
+            "zoo_serving_batch_rows", "Rows of a batch.", ["model_name"], buckets=ROWS, registry=self._registry
+        )
+        self.models = models(self._observe)
+        self.timeout, self._max_bytes, self._bytes = timeout, max_bytes, 0
+        self.closing = False
+
+    def _observe(self, name, rows, seconds):
+        self._rows.labels(name).observe(rows)
+        self._runtime.labels(name, "Predict", "TF2").observe(1e6 * seconds)
+
+    @contextlib.contextmanager
+    def admitted(self, size: int):
+        """Inside it a request of so many bytes is in memory.
+
+        Raises:
+            ResourceExhausted: if too much is.
+        """
+        if self._bytes + size > self._max_bytes:
+            raise ResourceExhausted("Too many bytes of requests are waiting; try again later")
+        self._bytes += size
+        try:
+            yield
+        finally:
+            self._bytes -= size
+
+    @contextlib.contextmanager
+    def counted(self, api: str, entrypoint: str, name: str):
+        """Inside it a request to a model is answered; its time and its end are counted."""
+        start, status = time.perf_counter(), "OK"
+        name = name if name in self.models.configs else "(unknown)"  # else anyone could make any number of time series
+        try:
+            if self.closing:
+                raise Unavailable("The server is shutting down")
+            yield
+        except ServingError as error:
+            status = error.code
+            raise
+        except BaseException:
+            status = "INTERNAL"
+            raise
+        finally:
+            self._requests.labels(name, status).inc()
+            self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - start))
+
+    def deadline(self, seconds: float | None = None) -> float:
+        """Until when a request that arrives now is answered, by the clock of `time.monotonic`."""
+        return time.monotonic() + min(seconds if seconds is not None else self.timeout, self.timeout)
+
+    def metrics(self) -> bytes:
+        """The counts, in Prometheus's text format."""
+        return generate_latest(self._registry)
