@@ -84,6 +84,15 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-body-mb", type=float, default=16, help="of a request (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=30, help="seconds to an answer (default: %(default)s)")
     command.add_argument("--poll-seconds", type=float, default=1, help="between looks for new versions (default: %(default)s)")
+
+    what = "Write what TensorFlow Serving, Docker Compose and Kubernetes need to serve the artefacts; see docs/serving.md."
+    command = add(_deploy, what)
+    command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
+    command.add_argument(
+        "--to", type=Path, default=Path("deploy"), help="where to, beside saved_models/ (default: %(default)s)"
+    )
+    command.add_argument("--canary", action="store_true", help="serve the two newest versions, labelled stable and canary")
+    command.add_argument("--image", help="of TensorFlow Serving (default: the one that docs/serving.md names)")
     return parser
 
 
@@ -306,3 +315,14 @@ def _serve(options):
         max_body=int(options.max_body_mb * server.MIB),
     )
     asyncio.run(server.run(settings, started))
+
+
+def _deploy(options):
+    from zoo.serving import deploy
+
+    def say(name):
+        print(f"Timing {name} at batches of 1 to {deploy.LARGEST} ...", flush=True)
+
+    image = {"image": options.image} if options.image else {}
+    for path in deploy.write(options.to, options.names, canary=options.canary, progress=say, **image):
+        print(path)

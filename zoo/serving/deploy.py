@@ -1,6 +1,5 @@
 """Configurations of TensorFlow Serving, Docker Compose, Kubernetes, Prometheus and Grafana for the artefacts that are there."""
 
-import importlib.metadata
 import itertools
 import os
 import statistics
@@ -103,7 +102,6 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
         "image": image,
         "gpu_image": f"{image}-gpu",
         "first": next(iter(bases)),
-        "version": importlib.metadata.version("sequence-zoo"),
         "copies": "\n".join(_copies(name, versions) for name, versions in served.items()),
         **OTHERS,
     }
