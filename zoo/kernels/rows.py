@@ -3,9 +3,9 @@
 import tensorflow as tf
 from tensorflow.python.eager import record
 
-# Rows in a group, at most. Products of 16 rows reach the rate of large ones, those of 8 miss a sixth of it and those of 4 half
-# (64 to 256 units); a product that is split over cores meets a barrier at every step.
-LARGEST = 16
+# Rows in a group, at most: smaller groups pay each step's overhead more often (16 rows: up to a fifth of the time, 128 rows of
+# 64 to 256 units on 2 cores), larger ones leave cores without work. A product split over cores meets a barrier at every step.
+LARGEST = 32
 # Up to so many rows stay one group; 9 to 16 make two.
 ALONE = 8
 
