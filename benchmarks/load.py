@@ -1,0 +1,102 @@
+"""Load on a server, by as many clients as are asked for; without TensorFlow, to take little of the machine that it measures.
+
+    python benchmarks/load.py URL BODIES --clients 64 --seconds 10        # closed loop: each client asks again when answered
+    python benchmarks/load.py URL BODIES --rate 50 --seconds 10           # open loop: requests arrive at random, 50 a second
+
+BODIES is a file with one JSON body a line; they are sent in turn. Prints one JSON object.
+"""
+
+import asyncio
+import itertools
+import json
+import random
+import statistics
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import tyro
+
+LATE = 30  # seconds after which a request counts as failed
+MOST = 512  # requests of an open loop at the same time; one beyond counts as failed
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to send, and how."""
+
+    # Where to.
+    url: tyro.conf.Positional[str]
+    # File of JSON bodies, one a line.
+    bodies: tyro.conf.Positional[Path]
+    # Clients of a closed loop.
+    clients: int = 64
+    # Requests a second of an open loop, in place of clients.
+    rate: float | None = None
+    # How long.
+    seconds: float = 10.0
+    # Before that, not counted.
+    warm_up: float = 2.0
+    # Of the arrivals.
+    seed: int = 0
+
+
+async def drive(options: Options) -> dict:
+    """Sends requests; their number, latencies and failures."""
+    bodies = itertools.cycle(options.bodies.read_text(encoding="utf-8").splitlines())
+    start = time.perf_counter() + options.warm_up
+    end = start + options.seconds
+    latencies, failures = [], []
+
+    async def ask(session, arrived):
+        try:
+            async with session.post(options.url, data=next(bodies)) as reply:
+                content = await reply.read()
+                failed = f"{reply.status}: {content[:200].decode(errors='replace')}" if reply.status != 200 else None
+        except (aiohttp.ClientError, TimeoutError) as error:
+            failed = repr(error)
+        now = time.perf_counter()
+        if start <= arrived < end:
+            failures.append(failed) if failed else latencies.append((now - arrived, now))
+
+    async def client(session):
+        while (arrived := time.perf_counter()) < end:
+            await ask(session, arrived)
+
+    async def arrivals(session):
+        random_, asked, arrived = random.Random(options.seed), set(), time.perf_counter()
+        while arrived < end:
+            await asyncio.sleep(max(arrived - time.perf_counter(), 0))
+            if len(asked) < MOST:
+                task = asyncio.ensure_future(ask(session, arrived))  # late or not, its time runs from here
+                asked.add(task)
+                task.add_done_callback(asked.discard)
+            else:
+                failures.append("too many at once")
+            arrived += random_.expovariate(options.rate)
+        if asked:
+            await asyncio.wait(asked)
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=LATE)) as session:
+        if options.rate:
+            await arrivals(session)
+        else:
+            await asyncio.gather(*(client(session) for _ in range(options.clients)))
+    times = sorted(seconds for seconds, _ in latencies)
+    within = sum(answered <= end for _, answered in latencies)
+    quantiles = statistics.quantiles(times, n=100) if len(times) > 1 else [float("nan")] * 99
+    return {
+        "requests": len(times),
+        "failed": len(failures),
+        "requests_per_s": within / options.seconds,
+        "p50_ms": 1e3 * quantiles[49],
+        "p99_ms": 1e3 * quantiles[98],
+        "first_failure": failures[0] if failures else None,
+    }
+
+
+if __name__ == "__main__":
+    json.dump(asyncio.run(drive(tyro.cli(Options))), sys.stdout)
