@@ -48,7 +48,7 @@ async def drive(options: Options) -> dict:
     bodies = itertools.cycle(options.bodies.read_text(encoding="utf-8").splitlines())
     start = time.perf_counter() + options.warm_up
     end = start + options.seconds
-    latencies, failures = [], []
+    latencies, answered, failures = [], [], []
 
     async def ask(session, arrived):
         try:
@@ -58,8 +58,10 @@ async def drive(options: Options) -> dict:
         except (aiohttp.ClientError, TimeoutError) as error:
             failed = repr(error)
         now = time.perf_counter()
+        if not failed:
+            answered.append(now)
         if start <= arrived < end:
-            failures.append(failed) if failed else latencies.append((now - arrived, now))
+            failures.append(failed) if failed else latencies.append(now - arrived)
 
     async def client(session):
         while (arrived := time.perf_counter()) < end:
@@ -85,11 +87,10 @@ async def drive(options: Options) -> dict:
             await arrivals(session)
         else:
             await asyncio.gather(*(client(session) for _ in range(options.clients)))
-    times = sorted(seconds for seconds, _ in latencies)
-    within = sum(answered <= end for _, answered in latencies)
-    quantiles = statistics.quantiles(times, n=100) if len(times) > 1 else [float("nan")] * 99
+    within = sum(start <= when < end for when in answered)  # whenever they arrived, else those in flight at either end are lost
+    quantiles = statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else [float("nan")] * 99
     return {
-        "requests": len(times),
+        "requests": len(latencies),
         "failed": len(failures),
         "requests_per_s": within / options.seconds,
         "p50_ms": 1e3 * quantiles[49],

@@ -42,7 +42,6 @@ def submit_all(function, arrays, *, seconds=10.0, before=None, **batching):
                 await before(requests)
             function.held.set()
             answers = await asyncio.gather(*requests, return_exceptions=True)
-            await batcher.drain()
             return [answer if isinstance(answer, BaseException) else answer["y"].tolist() for answer in answers]
 
     return asyncio.run(run())

@@ -1,5 +1,6 @@
 """The local server's own affairs: versions, limits, overload, shutdown, and requests that are none."""
 
+import gzip
 import json
 import random
 import shutil
@@ -13,6 +14,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.errors import ZooError
+from zoo.serving import protocol
 from zoo.serving import server as serving
 from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, read_config
@@ -225,6 +227,46 @@ def test_a_slow_client_is_not_waited_for(serve, base):
     assert ask(running, [1.0]).status_code == 200
 
 
+def test_a_silent_connection_and_slow_or_endless_headers_are_ended(serve, base, monkeypatch):
+    monkeypatch.setattr(protocol, "HEADERS_TIME", 0.3)
+    running = serve({"model": base}, max_connections=3)
+    address = running.rest.split(":")
+    for sent in (b"", b"POST /v1/models/mo", b"POST / HTTP/1.1\r\nHost: x\r\nX: "):
+        with socket.create_connection(address, timeout=10) as connection:
+            connection.sendall(sent)
+            assert connection.recv(1000) == b""  # closed
+    with socket.create_connection(address, timeout=10) as connection:
+        connection.sendall(b"POST / HTTP/1.1\r\nX: " + b"x" * 100_000)
+        assert b" 431 " in connection.recv(1000)
+    silent = [socket.create_connection(address, timeout=10) for _ in range(4)]
+    assert b" 503 " in silent[3].recv(1000)
+    for connection in silent:
+        connection.close()
+    time.sleep(0.5)
+    assert ask(running, [1.0]).status_code == 200
+
+
+def test_a_body_may_be_compressed_but_not_grow_without_end(serve, base):
+    running = serve({"model": base}, max_body=100_000)
+    url, headers = f"http://{running.rest}/v1/models/model:predict", {"Content-Encoding": "gzip"}
+    body = gzip.compress(b'{"instances": [3.0]}')
+    assert requests.post(url, data=body, headers=headers, timeout=30).json() == {"predictions": [3.0]}
+    assert requests.post(url, data=gzip.compress(b" " * 10_000_000), headers=headers, timeout=30).status_code == 413
+    assert requests.post(url, data=b"no gzip", headers=headers, timeout=30).status_code == 400
+
+
+def test_what_is_no_http_gets_an_error(serve, base):
+    running = serve({"model": base})
+    with socket.create_connection(running.rest.split(":"), timeout=10) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        assert b'{"error"' in connection.recv(1000)
+    for method, path in (("TRACE", "/v1/models/model"), ("GET", "/v1/models/a%0Ab:predict"), ("GET", "/")):
+        request = requests.Request(method, f"http://{running.rest}/").prepare()
+        request.url = f"http://{running.rest}{path}"
+        reply = requests.Session().send(request, timeout=30)
+        assert (reply.status_code in (400, 404), list(reply.json())) == (True, ["error"])
+
+
 def test_only_what_is_served_can_be_reached(serve, base, saved):
     shutil.copytree(saved / "2", base.parent / "secret" / "1")
     running = serve({"model": base})
@@ -286,6 +328,7 @@ def noise(random_):
         ),
         lambda: json.dumps({"signature_name": random_.choice([*values, "nothing"]), "instances": [1.0]}),
         lambda: "[" * random_.choice([10, 100_000]),
+        lambda: '{"instances": ' + "[" * (depth := random_.choice([40, 70, 500])) + "]" * depth + "}",
         lambda: '{"instances": [' + ",".join(["1"] * random_.choice([1, 2000])) + random_.choice(["]}", "]", "}"]),
         lambda: random_.randbytes(random_.choice([0, 1, 100])),
         lambda: '{"instances": [1.0]}',

@@ -2,12 +2,13 @@
 
 import asyncio
 import collections
+import contextlib
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
-from zoo.serving.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted, ServingError
+from zoo.serving.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted
 
 
 @dataclass(frozen=True)
@@ -26,23 +27,20 @@ class Batching:
 
 @dataclass(eq=False)
 class _Request:
-    """A request that waits."""
+    """A request that waits. Those of one `kind` fit into one batch: the same inputs, of the same shape but for the rows."""
 
     inputs: dict[str, np.ndarray]
     rows: int
-    answer: asyncio.Future = field(default_factory=lambda: asyncio.get_running_loop().create_future())
-
-    @property
-    def kind(self):
-        """Requests of one kind fit into one batch: the same inputs, of the same shape but for the rows."""
-        return tuple((name, value.shape[1:]) for name, value in sorted(self.inputs.items()))
+    kind: object
+    arrived: float
+    answer: asyncio.Future
 
 
 class Batcher:
     """Puts together the requests to one function.
 
     Args:
-        function: name → array [N, ...] to name → array [N, ...]; may raise `ServingError`. Called in threads.
+        function: name → array [N, ...] to name → array [N, ...]. Called in threads; what it raises is the answer.
         executor: its threads.
         batching: a `Batching`.
         observe: called with the number of rows of each batch and the seconds that it took.
@@ -52,6 +50,7 @@ class Batcher:
         self._function, self._executor, self._batching, self._observe = function, executor, batching, observe
         self._waiting = collections.deque()
         self._rows = 0
+        self._full = asyncio.Event()
         self._running = set()
 
     async def submit(self, inputs: dict[str, np.ndarray], deadline: float) -> dict[str, np.ndarray]:
@@ -65,41 +64,48 @@ class Batcher:
             InvalidArgument: if the request alone has more rows than may wait.
             ResourceExhausted: if too many rows wait.
             DeadlineExceeded: if the answer is not there in time.
-            ServingError: as the function.
+            Exception: as the function.
         """
-        sizes = {value.shape[0] if value.shape else None for value in inputs.values()}
-        if len(sizes) > 1 or None in sizes or sizes == {0}:
-            return await self._in_time(asyncio.ensure_future(self._compute(inputs)), deadline)  # not by rows: on its own
-        request = _Request(inputs, sizes.pop())
-        if request.rows > self._batching.max_enqueued_rows:
-            raise InvalidArgument(f"A request has {request.rows} rows; at most {self._batching.max_enqueued_rows} are taken")
-        if self._rows + request.rows > self._batching.max_enqueued_rows:
+        now, sizes = time.monotonic(), {value.shape[:1] for value in inputs.values()}
+        if len(sizes) == 1 and sizes not in ({()}, {(0,)}):
+            rows, kind = sizes.pop()[0], tuple((name, value.shape[1:]) for name, value in sorted(inputs.items()))
+        else:
+            rows, kind = 1, object()  # it has no rows that could stand beside others
+        most = self._batching.max_enqueued_rows
+        if rows > most:
+            raise InvalidArgument(f"A request has {rows} rows; at most {most} are taken")
+        if self._rows + rows > most:
             raise ResourceExhausted(f"{self._rows} rows wait already; try again later, or raise max_enqueued_rows")
+        request = _Request(inputs, rows, kind, now, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
-        self._rows += request.rows
+        self._count(rows)
         if len(self._running) < self._batching.num_batch_threads:
             worker = asyncio.ensure_future(self._work())
             self._running.add(worker)
             worker.add_done_callback(self._running.discard)
-        return await self._in_time(request.answer, deadline)
-
-    async def drain(self):
-        """Returns when nothing waits and nothing is computed any more."""
-        while self._running:
-            await asyncio.wait(self._running)
-
-    @staticmethod
-    async def _in_time(answer, deadline):
         try:
-            return await asyncio.wait_for(answer, max(deadline - time.monotonic(), 0))
+            return await asyncio.wait_for(request.answer, max(deadline - now, 0))
         except TimeoutError as error:
             raise DeadlineExceeded("There was no answer in time") from error
+        finally:
+            if request in self._waiting:  # nobody waits for its answer any more
+                self._waiting.remove(request)
+                self._count(-rows)
+
+    def _count(self, rows):
+        self._rows += rows
+        if self._rows >= self._batching.max_batch_size:
+            self._full.set()
+        else:
+            self._full.clear()
 
     async def _work(self):
         """Computes batch after batch until none waits."""
         while self._waiting:
-            if self._batching.batch_timeout and self._rows < self._batching.max_batch_size:
-                await asyncio.sleep(self._batching.batch_timeout)
+            pause = self._waiting[0].arrived + self._batching.batch_timeout - time.monotonic()
+            if self._batching.batch_timeout and pause > 0:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), pause)
             if batch := self._take():
                 await self._answer(batch)
 
@@ -108,43 +114,39 @@ class Batcher:
         batch, rows, others = [], 0, collections.deque()
         while self._waiting and rows < self._batching.max_batch_size:
             request = self._waiting.popleft()
-            if request.answer.done():  # its deadline has passed, or its client is gone
-                self._rows -= request.rows
-            elif not batch or (request.kind == batch[0].kind and rows + request.rows <= self._batching.max_batch_size):
+            if not batch or (request.kind == batch[0].kind and rows + request.rows <= self._batching.max_batch_size):
                 batch.append(request)
                 rows += request.rows
             else:
                 others.append(request)
         self._waiting.extendleft(reversed(others))
-        self._rows -= rows
+        self._count(-rows)
         return batch
 
     async def _answer(self, batch):
-        """Computes a batch; if it fails, each request on its own: a bad one harms no other."""
-        inputs = batch[0].inputs
-        if len(batch) > 1:
-            inputs = {name: np.concatenate([request.inputs[name] for request in batch]) for name in inputs}
-        rows = sum(request.rows for request in batch)
+        """Computes a batch; if it fails, each half on its own, until a bad request is alone and harms no other."""
+        batch = [request for request in batch if not request.answer.done()]
+        if not batch:
+            return
+        rows, start = sum(request.rows for request in batch), time.perf_counter()
         try:
-            outputs = await self._compute(inputs)
+            inputs = batch[0].inputs
+            if len(batch) > 1:
+                inputs = {name: np.concatenate([request.inputs[name] for request in batch]) for name in inputs}
+            outputs = await asyncio.get_running_loop().run_in_executor(self._executor, self._function, inputs)
             if len(batch) > 1 and any(value.shape[:1] != (rows,) for value in outputs.values()):
                 raise InvalidArgument("An output of the model has not one row for each of the inputs'")
-        except ServingError as error:
+        except Exception as error:  # whatever it is, it must not end the worker
             if len(batch) > 1:
-                for request in batch:
-                    await self._answer([request])
+                await self._answer(batch[: len(batch) // 2])
+                await self._answer(batch[len(batch) // 2 :])
             elif not batch[0].answer.done():
                 batch[0].answer.set_exception(error)
             return
+        self._observe(rows, time.perf_counter() - start)
         start = 0
         for request in batch:
             own = outputs if len(batch) == 1 else {name: value[start : start + request.rows] for name, value in outputs.items()}
             start += request.rows
             if not request.answer.done():
                 request.answer.set_result(own)
-
-    async def _compute(self, inputs):
-        start = time.perf_counter()
-        outputs = await asyncio.get_running_loop().run_in_executor(self._executor, self._function, inputs)
-        self._observe(next((len(value) for value in inputs.values() if value.shape), 1), time.perf_counter() - start)
-        return outputs

@@ -15,6 +15,7 @@ from zoo.serving import errors
 
 RETRIED = (errors.Unavailable, errors.ResourceExhausted)  # an answer may follow later
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds
+RECONNECT = {"initial": 100, "min": 100, "max": 2000}  # milliseconds; else gRPC would look for the server ever more rarely
 
 
 class _Client:
@@ -127,7 +128,7 @@ class Client(_Client):
         trouble = self._requests.exceptions
         try:
             reply = self._session.request(method, url, data=body, timeout=(self.timeout, self.timeout))
-        except trouble.ConnectionError as error:
+        except (trouble.ConnectionError, trouble.ChunkedEncodingError) as error:  # also in the middle of a reply
             raise errors.Unavailable(f"No answer from {self._base}: {_reason(error)}. Is the server running?") from error
         except trouble.Timeout as error:
             raise errors.DeadlineExceeded(f"No answer from {self._base} within {self.timeout:g} s.") from error
@@ -138,7 +139,8 @@ class Client(_Client):
         except ValueError as error:
             raise errors.from_http(reply.status_code, f"{url} gave no JSON: {reply.text[:200]!r}") from error
         if reply.status_code != 200:
-            raise errors.from_http(reply.status_code, str(content.get("error", content)))
+            message = content.get("error", content) if isinstance(content, dict) else content
+            raise errors.from_http(reply.status_code, str(message))
         return content
 
     def close(self):
@@ -157,11 +159,15 @@ class GrpcClient(_Client):
 
     def __init__(self, address: str, *, timeout: float = 30.0, retry_for: float = 30.0):
         super().__init__(address, timeout=timeout, retry_for=retry_for)
+        if "//" in address:
+            raise ZooError(f"The address of a gRPC server is HOST:PORT, not {address!r}.")
         import grpc
         from tensorflow_serving.apis import prediction_service_pb2_grpc
 
         self._grpc = grpc
-        self._channel = grpc.insecure_channel(self.address, [("grpc.max_receive_message_length", -1)])
+        options = [("grpc.max_receive_message_length", -1)]
+        options += [(f"grpc.{which}_reconnect_backoff_ms", pause) for which, pause in RECONNECT.items()]
+        self._channel = grpc.insecure_channel(self.address, options)
         self._stub = prediction_service_pb2_grpc.PredictionServiceStub(self._channel)
         self._specs = {}  # (model, version, label) → signature → inputs, each a `TensorInfo`
 
@@ -240,6 +246,8 @@ def _as_json(value):
         return {"b64": base64.b64encode(value).decode()}
     if isinstance(value, dict):
         return {key: _as_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_as_json(item) for item in value]
     return value.tolist() if hasattr(value, "tolist") else value
 
 

@@ -16,6 +16,21 @@ KINDS = {bool: "Bool", int: "Number", float: "Number", str: "String", list: "Arr
 SHOWN = 80  # characters of a value in a message
 
 
+def decode(body: bytes, specs_of) -> tuple[str, dict[str, np.ndarray], bool]:
+    """A request's signature name, input tensors, and whether it is in row form.
+
+    Args:
+        body: JSON.
+        specs_of: name of a signature, "" for the default → input name → `tf.TensorSpec`.
+
+    Raises:
+        InvalidArgument: if the request is not JSON, or does not say what the signature takes.
+    """
+    request = parse(body)
+    signature = signature_name(request)
+    return signature, *arrays(request, specs_of(signature))
+
+
 def parse(body: bytes) -> dict:
     """A request's JSON object; NaN and Infinity are numbers, as in TensorFlow Serving."""
     if not body:
@@ -125,57 +140,77 @@ def _array(values, spec, name):
     while isinstance(level, list):
         shape.append(len(level))
         level = level[0] if level else None
+    rank = spec.shape.rank
+    if len(shape) > rank or (len(shape) < rank and 0 not in shape):  # of an empty list the inner dimensions are not seen
+        raise InvalidArgument(f"{name}: JSON Value: {_shown(values)} has {len(shape)} dimensions; the signature takes {rank}")
     flat = []
-    _flatten(values, shape, 0, spec.dtype, flat, name)
+    _flatten(values, shape, 0, flat, name)
     dtype = object if spec.dtype.name == "string" else spec.dtype.as_numpy_dtype
     array = np.empty(len(flat), dtype)
-    array[:] = flat
+    array[:] = _converted(flat, spec.dtype, name)
     return array.reshape(shape)
 
 
-def _flatten(value, shape, level, dtype, flat, name):
-    if level < len(shape):
-        if not isinstance(value, list):
-            raise InvalidArgument(f"{name}: JSON Value: {_shown(value)} found at incorrect level: {level} of nested lists")
-        if len(value) != shape[level]:
-            raise InvalidArgument(
-                f"{name}: Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
-            )
-        for item in value:
-            _flatten(item, shape, level + 1, dtype, flat, name)
+def _flatten(value, shape, level, flat, name):
+    if level == len(shape):
+        if isinstance(value, list):
+            raise InvalidArgument(f"{name}: Encountered list at unexpected level: {level} expected < {len(shape)}")
+        flat.append(value)
+        return
+    if not isinstance(value, list):
+        raise InvalidArgument(f"{name}: JSON Value: {_shown(value)} found at incorrect level: {level} of nested lists")
+    if len(value) != shape[level]:
+        raise InvalidArgument(
+            f"{name}: Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
+        )
+    if level == len(shape) - 1 and not any(isinstance(item, list) for item in value):
+        flat.extend(value)
     else:
-        flat.append(_scalar(value, dtype, name))
+        for item in value:
+            _flatten(item, shape, level + 1, flat, name)
 
 
-def _scalar(value, dtype, name):
-    """A JSON value as what a dtype holds."""
-    wrong = InvalidArgument(
-        f"{name}: JSON Value: {_shown(value)} Type: {KINDS[type(value)]} is not of expected type: {dtype.name}"
-    )
+def _converted(values, dtype, name):
+    """JSON values as what a dtype holds."""
     if dtype.name == "string":
-        if isinstance(value, str):
-            try:
-                return value.encode()
-            except UnicodeEncodeError as error:
-                raise InvalidArgument(f"{name}: a string holds half of a surrogate pair, which is no character") from error
-        if not _is_base64(value):
-            raise wrong
-        try:
-            return base64.b64decode(value["b64"], validate=True)
-        except (binascii.Error, ValueError) as error:
-            raise InvalidArgument(f"{name}: Unable to base64 decode: {error}") from error
+        return [_bytes(value, name) for value in values]
+    allowed = {bool} if dtype.is_bool else {int, float} if dtype.is_floating else {int}
+    if not set(map(type, values)) <= allowed:
+        raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype.name, name)
     if dtype.is_bool:
-        if not isinstance(value, bool):
-            raise wrong
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float) if dtype.is_floating else int):
-        raise wrong
-    infinite = isinstance(value, float) and not math.isfinite(value)
-    if (
-        not infinite and not np.array(dtype.min).item() <= value <= np.array(dtype.max).item()
-    ):  # else as float32, with a warning
+        return values
+    if dtype.is_floating:  # whole numbers as far as every one of them can be told apart
+        information = np.finfo(dtype.as_numpy_dtype)
+        largest, whole = float(information.max), 2 ** (information.nmant + 1) - 1
+        lossy = (
+            value for value in values if abs(value) > (largest if type(value) is float else whole) and abs(value) != math.inf
+        )
+    else:
+        limits = np.iinfo(dtype.as_numpy_dtype)
+        lossy = (value for value in values if not int(limits.min) <= value <= int(limits.max))
+    for value in lossy:
         raise InvalidArgument(f"{name}: Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
-    return value
+    return values
+
+
+def _bytes(value, name):
+    if isinstance(value, str):
+        try:
+            return value.encode()
+        except UnicodeEncodeError as error:
+            raise InvalidArgument(f"{name}: a string holds half of a surrogate pair, which is no character") from error
+    if not _is_base64(value):
+        raise _wrong_type(value, "string", name)
+    text = value["b64"]
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (binascii.Error, ValueError) as error:
+        raise InvalidArgument(f"{name}: Unable to base64 decode: {error}") from error
+
+
+def _wrong_type(value, dtype, name):
+    kind = KINDS[type(value)]
+    return InvalidArgument(f"{name}: JSON Value: {_shown(value)} Type: {kind} is not of expected type: {dtype}")
 
 
 def _is_base64(value):

@@ -2,6 +2,7 @@
 
 import asyncio
 import collections
+import contextlib
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -132,8 +133,9 @@ class Models:
         self._states[name][version] = (State.UNLOADING, "")
 
         async def drain():
-            await servable.unused()
-            self._states[name][version] = (State.END, "")
+            await servable.end()
+            if version not in self._served[name]:  # nor was it taken up again
+                self._states[name][version] = (State.END, "")
             log.info("Dropped %s %s", name, version)
 
         task = asyncio.ensure_future(drain())
@@ -185,11 +187,10 @@ class Models:
         """Whether a version of a model answers."""
         return bool(self._served[name])
 
-    async def drain(self):
-        """Returns when no request is computed any more."""
-        for served in self._served.values():
-            for servable in served.values():
-                await servable.unused()
+    def close(self):
+        """Ends the threads; one that still computes is not waited for."""
+        for executor in (self._loading, self._computing):
+            executor.shutdown(wait=False, cancel_futures=True)
 
 
 def _asked(name, version):
@@ -203,4 +204,8 @@ def _is_version(path):
 
 def _newest_change(directory):
     """Of any of its files: one that is being copied is tried again."""
-    return max((path.stat().st_mtime_ns for path in [directory, *directory.rglob("*")]), default=0)
+    times = [0]
+    for path in [directory, *directory.rglob("*")]:
+        with contextlib.suppress(OSError):  # gone meanwhile
+            times.append(path.stat().st_mtime_ns)
+    return max(times)

@@ -1,18 +1,20 @@
-"""TensorFlow Serving's REST API.
+"""TensorFlow Serving's REST API, as an ASGI application.
 
 Source: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
 import asyncio
+import contextlib
+import functools
 import json
 import logging
 import re
+import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 from google.protobuf import json_format
-from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
-from starlette.routing import Route
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from zoo.serving import codec, rpc
@@ -22,12 +24,13 @@ WHICH = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<l
 ANSWER = re.compile(WHICH + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
 DESCRIBE = re.compile(WHICH + r"(?P<metadata>/metadata)?", re.IGNORECASE)
 METRICS = ("/metrics", "/monitoring/prometheus/metrics")  # usual, and TensorFlow Serving's usual
+LARGE = 64 * 1024  # bytes of a body that is read in a thread, so that all others go on
 
 log = logging.getLogger("zoo.serving")
 
 
 class Rest:
-    """The ASGI application.
+    """The application.
 
     Args:
         service: a `Service`.
@@ -37,24 +40,29 @@ class Rest:
 
     def __init__(self, service, *, max_body: int, body_timeout: float):
         self._service, self._max_body, self._body_timeout = service, max_body, body_timeout
-        every = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "HEAD"]
-        routes = [Route(path, self._metrics) for path in METRICS]
-        self.app = Starlette(routes=[*routes, Route("/{path:path}", self._any, methods=every)])
+        self._reading = ThreadPoolExecutor(1, "read")  # one: a large body's lists take ten times its bytes
 
-    async def _metrics(self, _request):
-        return Response(self._service.metrics(), media_type="text/plain; version=0.0.4")
+    async def __call__(self, scope, receive, send):
+        """See ASGI."""
+        request = Request(scope, receive)
+        with contextlib.suppress(ClientDisconnect):  # nobody reads the answer
+            response = await self._any(request)
+            await response(scope, receive, send)
 
-    async def _any(self, request: Request):
+    async def _any(self, request):
         try:
             return await self._answer(request)
-        except ClientDisconnect:
-            return Response(status_code=499)  # nobody reads it
         except ServingError as error:
-            # what was not read of a request would be taken for the next one
             headers = {"Connection": "close"} if isinstance(error, (TooLarge, RequestTimeout)) else {}
             if error.http in (429, 503):
                 headers["Retry-After"] = "1"
             return _json({"error": str(error)}, error.http, headers)
+        except RecursionError:
+            return _json({"error": "JSON Parse error: The document is nested too deeply"}, 400)
+        except asyncio.CancelledError:  # the server ends, and its grace is over
+            return _json({"error": "The server is shutting down"}, 503)
+        except ClientDisconnect:
+            raise
         except Exception as error:  # no request may get anything but JSON
             log.exception("%s %s", request.method, request.scope["path"])
             return _json({"error": f"{type(error).__name__}: {error}"[:500]}, 500)
@@ -69,6 +77,8 @@ class Rest:
                 return self._describe(asked)
             response = rpc.status_response(service.models, asked["name"], *_which(asked))
             return _json(_message(response))
+        if request.method == "GET" and path in METRICS:
+            return Response(service.metrics(), media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):
             raise NotFound(f"Not found: {request.method} {path}; the API is at /v1/models/NAME")
         raise InvalidArgument(f"Malformed request: {request.method} {path}")
@@ -81,30 +91,41 @@ class Rest:
                 f"Expected {asked['method']} signature method_name to be tensorflow/serving/{asked['method']}. "
                 "Was: tensorflow/serving/predict"
             )
-        length = request.headers.get("content-length", "")
-        expected = int(length) if length.isdigit() else None
-        if expected is not None and expected > self._max_body:
-            raise self._too_large()
-        # a body of unknown length may become as long as any
-        with self._service.admitted(self._max_body if expected is None else expected), servable.in_use():
-            body = codec.parse(await self._body(request))
-            signature = codec.signature_name(body)
-            inputs, in_rows = codec.arrays(body, servable.specs(signature))
-            del body
+        with servable.in_use(), contextlib.ExitStack() as admitted:
+            body = await self._body(request, admitted)
+            decode = functools.partial(codec.decode, body, servable.specs)
+            large = len(body) > LARGE
+            signature, inputs, in_rows = await self._read(decode) if large else decode()
+            del body, decode
             outputs = await servable.predict(signature, inputs, deadline)
-            return Response(codec.reply(outputs, in_rows), media_type="application/json")
+            encode = functools.partial(codec.reply, outputs, in_rows)
+            large = sum(value.nbytes for value in outputs.values()) > LARGE
+            return Response(await self._read(encode) if large else encode(), media_type="application/json")
 
-    async def _body(self, request):
+    async def _read(self, function):
+        return await asyncio.get_running_loop().run_in_executor(self._reading, function)
+
+    async def _body(self, request, admitted):
+        """The body; what has arrived of it counts until `admitted` ends."""
+        length = request.headers.get("content-length", "")
+        if length.isdigit() and int(length) > self._max_body:
+            raise self._too_large()
         parts, size = [], 0
+        unpack = zlib.decompressobj(31) if "gzip" in request.headers.get("content-encoding", "").lower() else None
         try:
             async with asyncio.timeout(self._body_timeout):
                 async for part in request.stream():
+                    if unpack:
+                        part = unpack.decompress(part, self._max_body + 1 - size)
                     size += len(part)
                     if size > self._max_body:
                         raise self._too_large()
+                    admitted.enter_context(self._service.admitted(len(part)))
                     parts.append(part)
         except TimeoutError as error:
             raise RequestTimeout(f"The request's body did not arrive within {self._body_timeout:g} s") from error
+        except zlib.error as error:
+            raise InvalidArgument(f"The body is not gzip: {error}") from error
         return b"".join(parts)
 
     def _too_large(self):
@@ -115,6 +136,10 @@ class Rest:
         signatures = get_model_metadata_pb2.SignatureDefMap(signature_def=servable.signatures)
         spec = {"name": servable.name, "signature_name": "", "version": str(servable.version)}
         return _json({"model_spec": spec, "metadata": {"signature_def": _message(signatures)}})
+
+    def close(self):
+        """Ends the thread."""
+        self._reading.shutdown(wait=False, cancel_futures=True)
 
 
 def _which(asked):

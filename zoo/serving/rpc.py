@@ -18,8 +18,10 @@ from tensorflow_serving.apis import (
 )
 
 from zoo.serving.errors import InvalidArgument, ServingError
+from zoo.serving.servable import require
 
 LARGEST = 2**24  # elements of an input
+LONGEST = 1000  # characters of an error: they travel in a header
 
 
 @contextlib.asynccontextmanager
@@ -28,11 +30,11 @@ async def _status(context):
     try:
         yield
     except ServingError as error:
-        await context.abort(getattr(grpc.StatusCode, error.code), str(error))
+        await context.abort(getattr(grpc.StatusCode, error.code), str(error)[:LONGEST])
     except (grpc.aio.AbortError, grpc.aio.BaseError):
         raise
     except Exception as error:
-        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:500])
+        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:LONGEST])
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -47,7 +49,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
             with self._service.counted("Predict", "GRPC", spec.name), self._service.admitted(request.ByteSize()):
                 deadline = self._service.deadline(context.time_remaining())
                 servable = self._service.models.find(spec.name, *_which(spec))
-                with servable.in_use():
+                specs = servable.specs(spec.signature_name)
+                require(specs, {name: _kind(proto) for name, proto in request.inputs.items()})
+                size = sum(_bytes(name, proto, specs[name]) for name, proto in request.inputs.items())
+                with servable.in_use(), self._service.admitted(size):
                     inputs = {name: _array(name, proto) for name, proto in request.inputs.items()}
                     outputs = await servable.predict(spec.signature_name, inputs, deadline)
                 if wrong := set(request.output_filter) - set(outputs):
@@ -96,10 +101,10 @@ def status_response(models, name, version=None, label=None) -> get_model_status_
     return response
 
 
-def server(service, *, max_message: int) -> grpc.aio.Server:
-    """A server of both services, not yet started."""
+def server(service, *, max_message: int, max_calls: int) -> grpc.aio.Server:
+    """A server of both services, not yet started; of more calls at once the last are refused as RESOURCE_EXHAUSTED."""
     options = [("grpc.max_receive_message_length", max_message), ("grpc.max_send_message_length", -1), ("grpc.so_reuseport", 0)]
-    made = grpc.aio.server(options=options)
+    made = grpc.aio.server(options=[*options, ("grpc.max_concurrent_streams", max_calls)], maximum_concurrent_rpcs=max_calls)
     prediction_service_pb2_grpc.add_PredictionServiceServicer_to_server(PredictionService(service), made)
     model_service_pb2_grpc.add_ModelServiceServicer_to_server(ModelService(service), made)
     return made
@@ -116,11 +121,27 @@ def _fill(spec, servable, signature):
     spec.version.value = servable.version
 
 
+def _shape(proto):
+    return [dim.size for dim in proto.tensor_shape.dim]
+
+
+def _kind(proto):
+    """Name of the dtype and shape of a `TensorProto`."""
+    try:
+        return tf.dtypes.as_dtype(proto.dtype).name, _shape(proto)
+    except TypeError:
+        return f"number {proto.dtype}", _shape(proto)
+
+
+def _bytes(name, proto, spec):
+    """Bytes of a `TensorProto` as an array: one number in it may stand for all elements."""
+    if math.prod(_shape(proto)) > LARGEST:
+        raise InvalidArgument(f"input {name} has the shape {_shape(proto)}; at most {LARGEST:,} elements are taken")
+    return math.prod(_shape(proto)) * spec.dtype.size
+
+
 def _array(name, proto):
     """A `TensorProto` as an array."""
-    sizes = [dim.size for dim in proto.tensor_shape.dim]
-    if min(sizes, default=0) < 0 or math.prod(sizes) > LARGEST:  # one number may stand for all elements of any shape
-        raise InvalidArgument(f"input {name} has the shape {sizes}; at most {LARGEST:,} elements are taken")
     try:
         return np.asarray(tf.make_ndarray(proto))
     except Exception as error:  # of a broken one NumPy and TensorFlow raise many kinds

@@ -69,10 +69,11 @@ class Servable:
             if not self._using:
                 self._unused.set()
 
-    async def unused(self):
-        """Returns when no request uses the version any more."""
+    async def end(self):
+        """Returns when no request uses the version any more; it is then of no more use."""
         if self._using:
             await self._unused.wait()
+        self._batchers.clear()  # they refer to this, and its weights would be freed late
 
     def specs(self, signature: str) -> dict[str, tf.TensorSpec]:
         """Inputs of a signature, `serving_default` if it is "".
@@ -92,19 +93,8 @@ class Servable:
             InvalidArgument: if the inputs are not those of the signature.
             ServingError: as `Batcher.submit`.
         """
-        specs = self.specs(signature)
-        if set(inputs) != set(specs):
-            raise InvalidArgument(
-                f"input size does not match signature: the request has {', '.join(sorted(inputs)) or 'none'}, "
-                f"the signature takes {', '.join(sorted(specs))}"
-            )
-        for name, spec in specs.items():
-            value = inputs[name]
-            dtype = "string" if value.dtype == object else value.dtype.name
-            if dtype != spec.dtype.name:
-                raise InvalidArgument(f"input {name} has the type {dtype}; the signature takes {spec.dtype.name}")
-            if not spec.shape.is_compatible_with(value.shape):
-                raise InvalidArgument(f"input {name} has the shape {list(value.shape)}; the signature takes {spec.shape}")
+        kinds = {name: ("string" if value.dtype == object else value.dtype.name, value.shape) for name, value in inputs.items()}
+        require(self.specs(signature), kinds)
         with self.in_use():
             return await self._batchers[signature or "serving_default"].submit(inputs, deadline)
 
@@ -113,13 +103,36 @@ class Servable:
         specs = self._specs[key]
         try:
             outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
-            return {name: value.numpy() for name, value in outputs.items()}
+            return {name: np.asarray(value.numpy()) for name, value in outputs.items()}
         except ServingError:
             raise
         except WRONG as error:
             raise InvalidArgument(_first_line(error)) from error
         except Exception as error:
             raise Internal(_first_line(error)) from error
+
+
+def require(specs, kinds) -> None:
+    """Refuses inputs that are not those of a signature.
+
+    Args:
+        specs: input name → `tf.TensorSpec`.
+        kinds: input name → (name of the dtype, shape).
+
+    Raises:
+        InvalidArgument: if names, dtypes or shapes differ.
+    """
+    if set(kinds) != set(specs):
+        given = ", ".join(sorted(kinds)) or "none"
+        raise InvalidArgument(
+            f"input size does not match signature: the request has {given}; the signature takes {', '.join(sorted(specs))}"
+        )
+    for name, spec in specs.items():
+        dtype, shape = kinds[name]
+        if dtype != spec.dtype.name:
+            raise InvalidArgument(f"input {name} has the type {dtype}; the signature takes {spec.dtype.name}")
+        if not all(size >= 0 for size in shape) or not spec.shape.is_compatible_with(shape):
+            raise InvalidArgument(f"input {name} has the shape {list(shape)}; the signature takes {spec.shape}")
 
 
 def _first_line(error):

@@ -14,12 +14,12 @@ from zoo.errors import ZooError
 from zoo.serving import rpc
 from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, Models
+from zoo.serving.protocol import Protocol
 from zoo.serving.rest import Rest
 from zoo.serving.service import Service
 
 MIB = 2**20
 BACKLOG = 1024  # connections that wait to be accepted
-IDLE = 5  # seconds that a connection may say nothing
 
 log = logging.getLogger("zoo.serving")
 
@@ -46,7 +46,7 @@ class Options:
     # Bytes of a request, at most, and of all requests together.
     max_body: int = 16 * MIB
     max_bytes: int = 256 * MIB
-    # Connections at the same time, at most.
+    # Connections, and calls of gRPC, at the same time, at most.
     max_connections: int = 1024
 
 
@@ -60,9 +60,9 @@ class Server:
     def __init__(self, options: Options):
         self.options = options
         make = functools.partial(Models, list(options.models), options.batching)
-        self.service = Service(make, timeout=options.timeout, max_bytes=options.max_bytes)
+        self.service = Service(make, timeout=options.timeout, max_bytes=max(options.max_bytes, 4 * options.max_body))
         self.port = self.grpc_port = None
-        self._rest = self._grpc = self._poll = None
+        self._app = self._rest = self._grpc = self._poll = None
         self._tasks = []
 
     async def start(self):
@@ -79,14 +79,11 @@ class Server:
                 where = models.configs[name].base_path
                 raise ZooError(f"{name} cannot be served: {'; '.join(states) or f'there is no version below {where}'}")
         if options.port is not None:
-            rest = Rest(self.service, max_body=options.max_body, body_timeout=options.body_timeout)
+            self._app = Rest(self.service, max_body=options.max_body, body_timeout=options.body_timeout)
             config = uvicorn.Config(
-                rest.app,
-                host=options.host,
-                port=options.port,
-                backlog=BACKLOG,
-                limit_concurrency=options.max_connections,
-                timeout_keep_alive=IDLE,
+                self._app,
+                http=Protocol.limited(options.max_connections),
+                ws="none",
                 timeout_graceful_shutdown=int(options.grace),
                 access_log=False,
                 log_config=None,
@@ -102,7 +99,7 @@ class Server:
             self._rest = _Uvicorn(config)
             self._tasks.append(asyncio.ensure_future(self._rest.serve(sockets=[listening])))
         if options.grpc_port is not None:
-            self._grpc = rpc.server(self.service, max_message=options.max_body)
+            self._grpc = rpc.server(self.service, max_message=options.max_body, max_calls=options.max_connections)
             try:
                 self.grpc_port = self._grpc.add_insecure_port(f"{options.host}:{options.grpc_port}")
             except RuntimeError as error:
@@ -132,7 +129,9 @@ class Server:
         if self._grpc:
             await self._grpc.stop(self.options.grace)
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self.service.models.drain()
+        self.service.models.close()
+        if self._app:
+            self._app.close()
 
 
 class _Uvicorn(uvicorn.Server):
@@ -154,9 +153,14 @@ async def run(options: Options, started=lambda server: None):
     server, ended = Server(options), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    await server.start()
-    started(server)
-    await ended.wait()
+    starting, ending = asyncio.ensure_future(server.start()), asyncio.ensure_future(ended.wait())
+    await asyncio.wait([starting, ending], return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        await starting
+        started(server)
+        await ending
+    else:
+        starting.cancel()
     await server.stop()
 
 

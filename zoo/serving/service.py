@@ -1,9 +1,11 @@
 """What both protocols do with a request: admit it, answer it in time, count it."""
 
+import asyncio
 import contextlib
 import time
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from starlette.requests import ClientDisconnect
 
 from zoo.serving.errors import ResourceExhausted, ServingError, Unavailable
 
@@ -80,6 +82,9 @@ class Service:
             yield
         except ServingError as error:
             status = error.code
+            raise
+        except (asyncio.CancelledError, ClientDisconnect):
+            status = "CANCELLED"
             raise
         except BaseException:
             status = "INTERNAL"
