@@ -88,11 +88,8 @@ def _parser() -> argparse.ArgumentParser:
     what = "Write what TensorFlow Serving, Docker Compose and Kubernetes need to serve the artefacts; see docs/serving.md."
     command = add(_deploy, what)
     command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
-    command.add_argument(
-        "--to", type=Path, default=Path("deploy"), help="where to, beside saved_models/ (default: %(default)s)"
-    )
     command.add_argument("--canary", action="store_true", help="serve the two newest versions, labelled stable and canary")
-    command.add_argument("--image", help="of TensorFlow Serving (default: the one that docs/serving.md names)")
+    command.add_argument("--image", help="of TensorFlow Serving (default: a pinned one)")
     return parser
 
 
@@ -324,5 +321,5 @@ def _deploy(options):
         print(f"Timing {name} at batches of 1 to {deploy.LARGEST} ...", flush=True)
 
     image = {"image": options.image} if options.image else {}
-    for path in deploy.write(options.to, options.names, canary=options.canary, progress=say, **image):
+    for path in deploy.write(Path("deploy"), options.names, canary=options.canary, progress=say, **image):
         print(path)

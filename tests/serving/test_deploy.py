@@ -15,7 +15,7 @@ from zoo.errors import ZooError
 from zoo.serving import deploy
 from zoo.serving.models import ModelConfig, read_config
 
-NAME = "vanishing_gradients"
+NAME, SERIES = "mnist_digits", "vanishing_gradients"
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +24,12 @@ def written(tmp_path_factory):
     root = tmp_path_factory.mktemp("root")
     for version in (1, 2):
         shutil.copytree(zoo.load(NAME).directory, root / "saved_models" / NAME / str(version))
+    shutil.copytree(zoo.load(SERIES).directory, root / "saved_models" / SERIES / "1")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ZOO_MODELS", str(root / "saved_models"))
         patch.setattr(deploy, "LARGEST", 4)
         patch.setattr(deploy, "SECONDS", 0.05)
-        paths = deploy.write(root / "deploy", [NAME], canary=True)
+        paths = deploy.write(root / "deploy", [NAME, SERIES], canary=True)
     assert all(path.is_file() for path in paths)
     return root / "deploy"
 
@@ -39,16 +40,17 @@ def batching_parameters():
     file = descriptor_pb2.FileDescriptorProto(name="batching.proto", package="restated", syntax="proto3", dependency=[wrappers])
     message = file.message_type.add(name="BatchingParameters")
     kinds = descriptor_pb2.FieldDescriptorProto
-    names = ("max_batch_size", "batch_timeout_micros", "max_enqueued_batches", "num_batch_threads")
-    for number, name in enumerate(names, start=1):
+    numbers = {"max_batch_size": 1, "batch_timeout_micros": 2, "max_enqueued_batches": 3, "num_batch_threads": 4}
+    numbers |= {"enable_large_batch_splitting": 8, "max_execution_batch_size": 9}
+    for name, number in numbers.items():
+        kind = "BoolValue" if name.startswith("enable") else "Int64Value"
         message.field.add(
             name=name,
             number=number,
             type=kinds.TYPE_MESSAGE,
             label=kinds.LABEL_OPTIONAL,
-            type_name=".google.protobuf.Int64Value",
+            type_name=f".google.protobuf.{kind}",
         )
-    message.field.add(name="allowed_batch_sizes", number=6, type=kinds.TYPE_INT64, label=kinds.LABEL_REPEATED)
     pool = descriptor_pool.DescriptorPool()
     pool.AddSerializedFile(wrappers_pb2.DESCRIPTOR.serialized_pb)
     pool.AddSerializedFile(file.SerializeToString())
@@ -56,15 +58,18 @@ def batching_parameters():
 
 
 def test_models_config_is_what_serving_reads(written):
-    (config,) = read_config(written / "models.config")  # by the official proto
-    assert config == ModelConfig(NAME, written / "/models" / NAME, 1, (1, 2), {"stable": 1, "canary": 2})
+    assert read_config(written / "models.config") == [  # by the official proto
+        ModelConfig(NAME, written / "/models" / NAME, 1, (1, 2), {"stable": 1, "canary": 2}),
+        ModelConfig(SERIES, written / "/models" / SERIES, 1, (1,), {"stable": 1, "canary": 1}),
+    ]
 
 
 def test_batching_is_what_serving_reads(written):
     own = text_format.Parse((written / "batching" / f"{NAME}.config").read_text(), batching_parameters())
-    assert own.allowed_batch_sizes[-1] == own.max_batch_size.value  # TensorFlow Serving asks for that
-    assert sorted(own.allowed_batch_sizes) == list(own.allowed_batch_sizes)
+    assert own.enable_large_batch_splitting.value
+    assert own.max_execution_batch_size.value <= own.max_batch_size.value
     assert own.batch_timeout_micros.value > 0
+    assert not (written / "batching" / f"{SERIES}.config").exists()  # series of different lengths do not fit into one tensor
     shared = text_format.Parse((written / "batching.config").read_text(), batching_parameters())
     assert shared.num_batch_threads.value >= 1
 
@@ -88,11 +93,13 @@ def test_the_gpu_variant_changes_what_is_there(written):
     assert patch["metadata"]["name"] == base["metadata"]["name"]
     (container,), (patched,) = (one["spec"]["template"]["spec"]["containers"] for one in (base, patch))
     assert patched["name"] == container["name"]
-    assert patched["image"] == f"{container['image']}-gpu"
+    assert patched["resources"]["limits"] == {"nvidia.com/gpu": 1}
     for directory in ("base", "gpu"):
         there = written / "kubernetes" / directory
         kustomization = yaml.safe_load((there / "kustomization.yaml").read_text())
         assert all((there / resource).exists() for resource in kustomization["resources"])
+        (image,) = kustomization["images"]
+        assert image["name"] == container["image"]
 
 
 def test_compose_is_what_compose_reads(written):
@@ -118,6 +125,11 @@ def test_monitoring_agrees(written):
     assert scrape["metrics_path"] == path
     dashboard = json.loads((written / "grafana" / "dashboard.json").read_text())
     assert len(dashboard["panels"]) == len({panel["title"] for panel in dashboard["panels"]})
+
+
+def test_a_path_is_no_name(tmp_path):
+    with pytest.raises(ZooError, match="is a path; publish the artefact"):
+        deploy.write(tmp_path, [str(zoo.load(NAME).directory)])
 
 
 def test_nothing_to_deploy_is_said(tmp_path):

@@ -14,6 +14,7 @@ from zoo.errors import ZooError
 IMAGE = "tensorflow/serving:2.19.1"
 OTHERS = {"prometheus": "v3.5.0", "grafana": "12.1.0"}
 TEMPLATES = Path(__file__).with_name("templates")
+REQUEST = 512  # rows of a request, and of all that wait
 LARGEST = 64  # rows of a batch that are tried
 GAIN = 1.1  # a batch twice as large that is not so much faster a row is not worth its latency
 SECONDS = 1.0  # about how long a batch size is timed
@@ -87,10 +88,13 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
     bases = {name: cards.find(name).parent for name in names or cards.artefacts()}
     if not bases:
         raise ZooError("There is no published artefact to deploy; `zoo publish` makes one of a run.")
+    if foreign := [name for name in bases if Path(name).name != name]:
+        raise ZooError(f"{foreign[0]} is a path; publish the artefact and give its name.")
     timings = {}
     for name, base in bases.items():
-        progress(name)
-        timings[name] = measure(base)
+        if _batched(base):
+            progress(name)
+            timings[name] = measure(base)
     served = {name: cards.versions(base)[-2 if canary else -1 :] for name, base in bases.items()}
     files = {
         "models.config": _models(served),
@@ -102,7 +106,7 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
         "image": image,
         "gpu_image": f"{image}-gpu",
         "first": next(iter(bases)),
-        "copies": "\n".join(_copies(name, versions) for name, versions in served.items()),
+        "copies": "\n".join(_copies(name, versions, name in timings) for name, versions in served.items()),
         **OTHERS,
     }
     for path in sorted(TEMPLATES.rglob("*")):
@@ -145,20 +149,27 @@ num_batch_threads {{ value: {os.cpu_count()} }}
 
 def _batching(name, timing):
     """batching/NAME.config, `BatchingParameters` of one model."""
-    sizes = [size for size in sorted(timing.milliseconds) if size <= timing.max_batch_size]
     lines = "\n".join(
         f"#   {size:3} rows: {ms:8.2f} ms, {1e3 * size / ms:8.0f} rows/s" for size, ms in timing.milliseconds.items()
     )
     return f"""# {name}, the examples of its card, on the {os.cpu_count()} cores of the machine that wrote this:
 {lines}
-max_batch_size {{ value: {timing.max_batch_size} }}
+max_batch_size {{ value: {REQUEST} }}  # rows of a request
+enable_large_batch_splitting {{ value: true }}
+max_execution_batch_size {{ value: {timing.max_batch_size} }}
 batch_timeout_micros {{ value: {timing.timeout_micros} }}
-max_enqueued_batches {{ value: {max(1, 512 // timing.max_batch_size)} }}
-{chr(10).join(f"allowed_batch_sizes: {size}" for size in sizes)}
+max_enqueued_batches {{ value: {max(1, REQUEST // timing.max_batch_size)} }}
 """
 
 
-def _copies(name, versions):
+def _batched(base):
+    """Whether rows of different requests fit into one tensor: TensorFlow Serving fails a batch of other lengths as a whole."""
+    inputs = cards.read(cards.find(base))["signatures"]["serving_default"]["inputs"]
+    return not any("?" in shape for shape in inputs.values())
+
+
+def _copies(name, versions, batched):
     lines = [f"COPY saved_models/{name}/{version} /models/{name}/{version}" for version in versions]
-    lines += [f"COPY deploy/batching/{name}.config /models/{name}/{version}/batching_params.pbtxt" for version in versions]
+    if batched:  # a model without the file is not batched
+        lines += [f"COPY deploy/batching/{name}.config /models/{name}/{version}/batching_params.pbtxt" for version in versions]
     return "\n".join(lines)
