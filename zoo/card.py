@@ -38,6 +38,18 @@ def artefacts() -> dict[str, Path]:
     return found
 
 
+def bases(names=()) -> dict[str, Path]:
+    """Name → the directory of its versions, of published artefacts: those named, or all.
+
+    Raises:
+        ZooError: if there is none of a name, or none at all.
+    """
+    found = {name: find(name).parent for name in names or artefacts()}
+    if not found:
+        raise ZooError("There is no published artefact; `zoo publish` makes one of a run.")
+    return found
+
+
 def versions(directory: Path) -> list[int]:
     """The versions below NAME/, ascending."""
     if not directory.is_dir():

@@ -279,12 +279,14 @@ def _serve(options):
         raise ZooError(f'zoo serve needs {error.name}: pip install "sequence-zoo[serve]".') from error
     import asyncio
 
+    from zoo import card
+
     if options.model_config_file and options.names:
         raise ZooError("Give names or --model-config-file, not both.")
     if options.model_config_file:
         configs = tuple(models.read_config(options.model_config_file))
     else:
-        configs = server.published(options.names)
+        configs = tuple(models.ModelConfig(name, base) for name, base in card.bases(options.names).items())
     for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_body_mb", "timeout"):
         if getattr(options, name) <= 0:
             raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")

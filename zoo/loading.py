@@ -63,7 +63,7 @@ class Model:
             batch = {name: _stacked(values[start : start + batch_size], specs[name], name) for name, values in columns.items()}
             outputs = {name: value.numpy() for name, value in sorted(function(**batch).items())}
             rows = len(next(iter(outputs.values())))
-            answers += [{name: _readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
+            answers += [{name: readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
         return answers
 
     @staticmethod
@@ -111,12 +111,12 @@ def _stacked(values, spec, name):
     return tf.constant(np.stack(values))
 
 
-def _readable(value):
+def readable(value):
     """A numpy value as plain Python."""
     if isinstance(value, bytes):
         return value.decode("utf-8", errors="replace")
     if isinstance(value, np.ndarray):
-        return [_readable(item) for item in value]
+        return [readable(item) for item in value]
     return value.item() if isinstance(value, np.generic) else value
 
 

@@ -175,6 +175,8 @@ class GrpcClient(_Client):
         import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
+        from zoo.loading import readable
+
         def ask():
             request = predict_pb2.PredictRequest()
             self._address_to(request.model_spec, name, version, label)
@@ -182,7 +184,7 @@ class GrpcClient(_Client):
             for key, value in self._tensors(items, request.model_spec).items():
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(*value))
             outputs = {key: tf.make_ndarray(value) for key, value in self._call(self._stub.Predict, request).outputs.items()}
-            return [{key: _readable(value[row]) for key, value in sorted(outputs.items())} for row in range(len(items))]
+            return [{key: readable(value[row]) for key, value in sorted(outputs.items())} for row in range(len(items))]
 
         return ask
 
@@ -265,15 +267,6 @@ def _content(path):
         return path.read_bytes()
     except OSError as error:
         raise ZooError(f"{path} cannot be read: {error.strerror}.") from error
-
-
-def _readable(value):
-    """A NumPy value as plain Python."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if hasattr(value, "shape") and value.shape:
-        return [_readable(item) for item in value]
-    return value.item() if hasattr(value, "item") else value
 
 
 def _reason(error):

@@ -41,8 +41,6 @@ def parse(body: bytes) -> dict:
         raise InvalidArgument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
     except (UnicodeDecodeError, ValueError) as error:  # also an integer of more digits than Python converts
         raise InvalidArgument(f"JSON Parse error: {error}") from error
-    except RecursionError as error:
-        raise InvalidArgument("JSON Parse error: The document is nested too deeply") from error
     if not isinstance(request, dict):
         raise InvalidArgument(f"JSON Value: {_shown(request)} Is not object")
     return request

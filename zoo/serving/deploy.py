@@ -85,9 +85,7 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
     Raises:
         ZooError: if there is no such artefact.
     """
-    bases = {name: cards.find(name).parent for name in names or cards.artefacts()}
-    if not bases:
-        raise ZooError("There is no published artefact to deploy; `zoo publish` makes one of a run.")
+    bases = cards.bases(names)
     if foreign := [name for name in bases if Path(name).name != name]:
         raise ZooError(f"{foreign[0]} is a path; publish the artefact and give its name.")
     timings = {}

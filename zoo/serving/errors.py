@@ -68,26 +68,13 @@ class DeadlineExceeded(ServingError):
     code, http = "DEADLINE_EXCEEDED", 504
 
 
-ALL = (
-    InvalidArgument,
-    NotFound,
-    RequestTimeout,
-    TooLarge,
-    ResourceExhausted,
-    Internal,
-    Unimplemented,
-    Unavailable,
-    DeadlineExceeded,
-)
-
-
 def from_http(status: int, message: str) -> ServingError:
     """The error of an HTTP code."""
-    known = {error.http: error for error in ALL}
+    known = {error.http: error for error in ServingError.__subclasses__()}
     return known.get(status, InvalidArgument if 400 <= status < 500 else ServingError)(message)
 
 
 def from_grpc(code: str, message: str) -> ServingError:
     """The error of a gRPC status code."""
-    known = {error.code: error for error in ALL if error not in (TooLarge, RequestTimeout)}
+    known = {error.code: error for error in ServingError.__subclasses__() if error not in (TooLarge, RequestTimeout)}
     return known.get(code, ServingError)(message)

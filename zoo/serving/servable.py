@@ -12,7 +12,7 @@ from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo import card as cards
 from zoo.serving.batching import Batcher
-from zoo.serving.errors import Internal, InvalidArgument, ServingError
+from zoo.serving.errors import Internal, InvalidArgument
 
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 # What a model may say of a request that is wrong, and would be wrong again.
@@ -104,8 +104,6 @@ class Servable:
         try:
             outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
             return {name: np.asarray(value.numpy()) for name, value in outputs.items()}
-        except ServingError:
-            raise
         except WRONG as error:
             raise InvalidArgument(_first_line(error)) from error
         except Exception as error:

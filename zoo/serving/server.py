@@ -162,19 +162,3 @@ async def run(options: Options, started=lambda server: None):
     else:
         starting.cancel()
     await server.stop()
-
-
-def published(names: list[str]) -> tuple[ModelConfig, ...]:
-    """The configurations of published artefacts, all of them if none is named.
-
-    Raises:
-        ZooError: if there is none of a name.
-    """
-    from zoo import card
-
-    if not names:
-        found = card.artefacts()
-        if not found:
-            raise ZooError("There is no published artefact to serve; `zoo publish` makes one of a run.")
-        return tuple(ModelConfig(name, path.parent) for name, path in found.items())
-    return tuple(ModelConfig(name, card.find(name).parent) for name in names)
