@@ -7,7 +7,6 @@ several steps at once, whatever does not depend on the gradient that comes from 
 import tensorflow as tf
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}  # blocks of units in a kernel
-PARTS = {"lstm": 1, "gru": 3, "rnn": 1}  # tensors that a step takes the projected input in
 
 
 def biases(cell, bias):
@@ -25,6 +24,14 @@ def project(cell, sequences, weights):
     return tf.reshape(tf.nn.bias_add(flat, biases(cell, bias)[0]), tf.concat([tf.shape(sequences)[:2], [kernel.shape[-1]]], 0))
 
 
+def parts(cell, projected):
+    """Projected inputs, or products of the state, [*, G*U] → what a step takes them in: a GRU's candidate stands apart."""
+    if cell != "gru":
+        return [projected]
+    units = projected.shape[-1] // 3
+    return tf.split(projected, [2 * units, units], axis=-1)
+
+
 def lstm_step(projected, states, recurrent_kernel, _):
     """One step of an LSTM, gates in Keras's order i, f, c, o (Hochreiter & Schmidhuber 1997; forget gate: Gers et al. 2000)."""
     (projected,), (hidden, carry) = projected, states
@@ -39,10 +46,10 @@ def lstm_step(projected, states, recurrent_kernel, _):
 def gru_step(projected, states, recurrent_kernel, candidate_bias):
     """One step of a GRU with the reset gate after the product, gates in Keras's order z, r, h (Cho et al. 2014)."""
     (hidden,) = states
-    inner = tf.split(tf.matmul(hidden, recurrent_kernel), 3, axis=-1)
-    z, r = tf.sigmoid(projected[0] + inner[0]), tf.sigmoid(projected[1] + inner[1])
-    inner = tf.nn.bias_add(inner[2], candidate_bias)
-    candidate = tf.tanh(projected[2] + r * inner)
+    gates, inner = parts("gru", tf.matmul(hidden, recurrent_kernel))
+    z, r = tf.split(tf.sigmoid(projected[0] + gates), 2, axis=-1)
+    inner = tf.nn.bias_add(inner, candidate_bias)
+    candidate = tf.tanh(projected[1] + r * inner)
     hidden = candidate + z * (hidden - candidate)
     return (hidden,), (z, r, candidate, inner, hidden)
 

@@ -3,9 +3,11 @@
 The gradient of the weights is one matrix product over all steps after the loop, where TensorFlow's own would add up one a step.
 """
 
+import functools
+
 import tensorflow as tf
 
-from zoo.kernels import block, cells, rows
+from zoo.kernels import block, cells, one_row, rows
 from zoo.kernels.scan import scan
 
 
@@ -24,12 +26,14 @@ def infer(cell, sequences, states, lengths, weights, *, padding):
         Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
     """
 
-    def group(tensors, weights):
-        outputs, last, _ = _forward(cell, tensors, weights, padding)
+    def group(run, tensors, weights):
+        outputs, last, _ = _forward(cell, tensors, weights, padding, run)
         return [outputs, *last]
 
     groups = rows.Rows(tf.shape(sequences)[0])
-    outputs, *last = rows.run(group, [groups.group(tensor) for tensor in (sequences, lengths, *states)], weights)
+    grouped = [groups.group(tensor) for tensor in (sequences, lengths, *states)]
+    single = functools.partial(group, _single) if cell in one_row.STEPS else None
+    outputs, *last = rows.run(functools.partial(group, _states), grouped, weights, single)
     return groups.ungroup(outputs), tuple(groups.ungroup(state) for state in last)
 
 
@@ -44,7 +48,7 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     groups = rows.Rows(tf.shape(sequences)[0])
 
     def keep(tensors, weights):
-        outputs, last, kept = _forward(cell, tensors, weights, padding)
+        outputs, last, kept = _forward(cell, tensors, weights, padding, _all)
         return [outputs, *last, *kept]
 
     def back(tensors, weights):
@@ -82,26 +86,55 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     return outputs, tuple(last)
 
 
-def _forward(cell, tensors, weights, padding):
-    """Outputs, last states, and what the gradient needs, of one group."""
+def _forward(cell, tensors, weights, padding, run):
+    """Outputs, last states, and what else `run` keeps, of one group."""
     sequences, lengths, *states = tensors
-    steps = padding.read(sequences, lengths)
-    if cell == "lstm" and steps.dtype in block.DTYPES:
-        kept = block.run(steps, states, weights)
-    else:
-        inner_bias = cells.biases(cell, weights[2])[1]
-
-        def prepare(slices):
-            return tf.split(slices[0], cells.PARTS[cell], axis=-1)
-
-        def step(states, *projected):
-            return cells.STEPS[cell](projected, states, weights[1], inner_bias)
-
-        projected = cells.project(cell, steps, weights)
-        kept, _ = scan(step, [projected], states, cells.SAVED[cell], prepare=prepare)
-    every = cells.states(cell, kept)
+    every, kept = run(cell, padding.read(sequences, lengths), states, weights)
     every = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(every, states, strict=True)]
     return padding.write(every[0], lengths), padding.last(every, lengths, states), list(kept)
+
+
+def _all(cell, steps, states, weights):
+    """Each state at each step, float [T, N, U], and what the gradient needs."""
+    if _is_block(cell, steps):
+        kept = block.run(steps, states, weights)
+    else:
+        kept = _scan(cell, steps, states, weights, cells.STEPS[cell], cells.SAVED[cell])
+    return cells.states(cell, kept), kept
+
+
+def _states(cell, steps, states, weights):
+    """Each state at each step."""
+    if _is_block(cell, steps):
+        return cells.states(cell, block.run(steps, states, weights)), []
+
+    def step(*arguments):  # what is kept is written to memory at each step
+        states, _ = cells.STEPS[cell](*arguments)
+        return states, states
+
+    return _scan(cell, steps, states, weights, step, len(states)), []
+
+
+def _single(cell, steps, states, weights):
+    """Each state at each step of a single row, of a cell with one state."""
+    return [one_row.run(cell, steps, *states, weights)], []
+
+
+def _is_block(cell, steps):
+    return cell == "lstm" and steps.dtype in block.DTYPES
+
+
+def _scan(cell, steps, states, weights, step, count):
+    """What a step of a cell keeps, `count` tensors, at each step."""
+    inner_bias = cells.biases(cell, weights[2])[1]
+    kept, _ = scan(
+        lambda states, *projected: step(projected, states, weights[1], inner_bias),
+        [cells.project(cell, steps, weights)],
+        states,
+        count,
+        prepare=lambda slices: cells.parts(cell, slices[0]),
+    )
+    return kept
 
 
 def _backward(cell, tensors, weights, padding, truncation):

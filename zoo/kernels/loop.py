@@ -33,8 +33,7 @@ def run(cell, sequences, states, weights, truncation=None):
         if truncation:
             bound = (step > 0) & (step % truncation == 0)
             states = [tf.where(bound, tf.stop_gradient(state), state) for state in states]
-        parts = tf.split(inputs.read(step), cells.PARTS[cell], axis=-1)
-        states, _ = cells.STEPS[cell](parts, states, recurrent_kernel, inner_bias)
+        states, _ = cells.STEPS[cell](cells.parts(cell, inputs.read(step)), states, recurrent_kernel, inner_bias)
         return step + 1, [array.write(step, state) for array, state in zip(arrays, states, strict=True)], list(states)
 
     _, arrays, _ = tf.while_loop(

@@ -34,13 +34,14 @@ class Rows:
         return tf.ensure_shape(tensor[: self.count], [None, *shape])
 
 
-def run(function, grouped, shared):
+def run(function, grouped, shared, single=None):
     """Calls a function for each group, as many at a time as there are cores.
 
     Args:
         function: (list of the group's tensors, list of the shared ones) → list of tensors.
-        grouped: tensors [G, *].
+        grouped: tensors [G, S, *].
         shared: tensors that every call is given whole.
+        single: called in place of the function where there is one group of one row; None for no such.
 
     Returns:
         The list of results, each [G, *].
@@ -65,7 +66,13 @@ def run(function, grouped, shared):
         )
 
     def alone():  # `MapDefun` of one row takes up to three times as long: its ops keep changing threads
-        return [tf.expand_dims(result, 0) for result in concrete(*(tensor[0] for tensor in grouped), *shared)]
+        tensors = [tensor[0] for tensor in grouped]
+        if single is None:
+            results = concrete(*tensors, *shared)
+        else:
+            one = tf.equal(tf.shape(tensors[0])[0], 1)
+            results = tf.cond(one, lambda: single(tensors, shared), lambda: concrete(*tensors, *shared))
+        return [tf.expand_dims(result, 0) for result in results]
 
     with record.stop_recording():  # whoever differentiates this gives the gradient; a tape would trace the function again
         return tf.cond(tf.equal(tf.shape(grouped[0])[0], 1), alone, side_by_side)

@@ -4,11 +4,11 @@ import functools
 
 import tensorflow as tf
 
-STEPS_A_TURN = 8  # of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
+TURNS = (8, 1)  # steps; of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
 
 
-def scan(step, sequences, states, count, *, prepare=list, reverse=False):
-    """Takes a step after the other, in turns of `STEPS_A_TURN`, then one at a time what is left.
+def scan(step, sequences, states, count, *, prepare=list, reverse=False, turns=TURNS):
+    """Takes a step after the other, several a turn.
 
     Args:
         step: (states, slice of each sequence) → (states, `count` tensors to keep).
@@ -17,13 +17,16 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False):
         count: number of tensors that a step keeps.
         prepare: list of the sequences' slices of one turn, while they are in the cache → list of what `step` takes slices of.
         reverse: from the last step to the first; what is kept is in the order of time all the same.
+        turns: steps of a turn: as many turns of the first number as there are, then of the next, ...; the last is 1.
 
     Returns:
         What the steps kept, each float [T, N, *], and the last states.
     """
     steps = tf.shape(sequences[0])[0]
-    turns = steps // STEPS_A_TURN
-    pieces = turns + steps % STEPS_A_TURN
+    ends, pieces, left = [], 0, steps  # the number of turns after the last of each size
+    for size in turns:
+        pieces, left = pieces + left // size, left % size
+        ends.append(pieces)
     shapes = [state.shape for state in states]
     arrays = [tf.TensorArray(states[0].dtype, pieces, element_shape=None, infer_shape=False) for _ in range(count)]
 
@@ -41,8 +44,8 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False):
         return turn + 1, done + size, arrays, list(states)
 
     progress = (0, 0, arrays, list(states))
-    for size, until in ((STEPS_A_TURN, turns), (1, pieces)):
+    for size, end in zip(turns, ends, strict=True):
         body = functools.partial(turn, size)
-        progress = tf.while_loop(lambda turn, *_, until=until: turn < until, body, progress, parallel_iterations=1)
+        progress = tf.while_loop(lambda turn, *_, end=end: turn < end, body, progress, parallel_iterations=1)
     _, _, arrays, states = progress
     return [array.concat() for array in arrays], states

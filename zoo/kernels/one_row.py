@@ -1,0 +1,47 @@
+"""One row of a GRU or a vanilla RNN, for inference, in as few ops a step as there can be: a step costs what its ops cost.
+
+The projected input is a vector then, and can be the bias of the product of the state: TensorFlow's graph optimizer makes one op
+of `MatMul`, `BiasAdd` and a sigmoid or tanh. An LSTM has an op that takes all steps (`block.py`).
+"""
+
+import tensorflow as tf
+
+from zoo.kernels import cells
+from zoo.kernels.scan import scan
+
+# Steps of a turn of the loop, which costs as much as ten small ops: with 16 instead of 8 a GRU takes 12 % less time. 32 would
+# gain 5 % more, and double the time that tracing takes.
+TURNS = (16, 4, 1)
+
+
+def run(cell, sequences, state, weights):
+    """Runs all steps: sequences float [T, 1, F], hidden state float [1, U] → hidden states, float [T, 1, U]."""
+    recurrent_kernels = cells.parts(cell, weights[1])
+    inner_bias = cells.biases(cell, weights[2])[1]
+
+    def step(states, *projected):
+        hidden = STEPS[cell](projected, states[0], recurrent_kernels, inner_bias)
+        return (hidden,), (hidden,)
+
+    def prepare(slices):
+        return cells.parts(cell, slices[0][:, 0])
+
+    (hidden,), _ = scan(step, [cells.project(cell, sequences, weights)], [state], 1, prepare=prepare, turns=TURNS)
+    return hidden
+
+
+def gru_step(projected, hidden, recurrent_kernels, candidate_bias):
+    """See `cells.gru_step`; the projected inputs are float [2*U] and [U]."""
+    gates = tf.sigmoid(tf.nn.bias_add(tf.matmul(hidden, recurrent_kernels[0]), projected[0]))
+    z, r = tf.split(gates, 2, axis=-1)
+    inner = tf.nn.bias_add(tf.matmul(hidden, recurrent_kernels[1]), candidate_bias)
+    candidate = tf.tanh(projected[1] + r * inner)
+    return candidate + z * (hidden - candidate)
+
+
+def rnn_step(projected, hidden, recurrent_kernels, _):
+    """See `cells.rnn_step`; the projected input is float [U]."""
+    return tf.tanh(tf.nn.bias_add(tf.matmul(hidden, recurrent_kernels[0]), projected[0]))
+
+
+STEPS = {"gru": gru_step, "rnn": rnn_step}
