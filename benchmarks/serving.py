@@ -1,7 +1,7 @@
 """Load on `zoo serve`: every shipped model against the stock Keras export of the same, behind the same server.
 
     pip install -e ".[benchmark,serve]"
-    python benchmarks/serving.py                    # 2 CPU cores: about 25 minutes
+    python benchmarks/serving.py                    # 2 CPU cores: about 30 minutes
     python benchmarks/serving.py --soak 600         # memory and failures over ten minutes
 
 The two exports are two models of one server, asked in turn with the same requests; the clients (`load.py`) are another process
@@ -48,7 +48,14 @@ class Options:
     """What to measure."""
 
     # Which models.
-    models: tuple[str, ...] = ("bilstm", "imdb_sentiment", "mnist_digits", "spanish_to_english", "flickr8k_captioning")
+    models: tuple[str, ...] = (
+        "bilstm",
+        "imdb_sentiment",
+        "mnist_digits",
+        "spanish_to_english",
+        "flickr8k_captioning",
+        "vanishing_gradients",
+    )
     # Clients of the closed loop.
     clients: int = 64
     # Of each measurement.
@@ -149,9 +156,8 @@ def measure(name, options: Options) -> list[dict]:
                     row[column] = round(statistics.median(one[column] for one in results), digits)
                 row["failed"] = sum(one["failed"] for one in results)
                 other = found[loop, "keras"]
-                for column, sign in (("requests_per_s", 1), ("p99_ms", -1)):
-                    ratio = row[column] / statistics.median(one[column] for one in other)
-                    row[f"{column.rpartition('_')[0]}_ratio"] = round(ratio**sign, 2)
+                for ratio, column, sign in (("throughput_ratio", "requests_per_s", 1), ("p99_ratio", "p99_ms", -1)):
+                    row[ratio] = round((row[column] / statistics.median(one[column] for one in other)) ** sign, 2)
                 rows.append(row)
     return rows
 
