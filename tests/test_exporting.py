@@ -14,6 +14,7 @@ import tensorflow as tf
 import zoo
 from zoo import card as cards
 from zoo import config as configs
+from zoo import exporting
 
 TEXTS = ["A wonderful film.", "", "awful, awful, awful", "Nobody could call this film dull. " * 9]
 
@@ -219,6 +220,24 @@ def test_publish_says_where_it_cannot_write(real, tmp_path):
     (tmp_path / "models").write_text("a file")
     with pytest.raises(zoo.ZooError, match="cannot be written"):
         zoo.publish(real, tmp_path / "models")
+
+
+def test_renewed_it_has_the_same_weights_and_scores_or_is_not_published(real, imdb, tmp_path):
+    root, test = tmp_path / "models", zoo.data.imdb_reviews(imdb.Config(data="sample")).test
+    first = zoo.publish(real, root)
+    second = exporting.renew(first, test=test, score=zoo.metrics.accuracy, root=root)
+    assert second == root / "imdb_sentiment" / "2"
+    old, new = (zoo.load(path) for path in (first, second))
+    for name, value in cards.weights(first).items():
+        np.testing.assert_array_equal(cards.weights(second)[name], value)
+    assert new.card["scores"] == old.card["scores"]
+    assert new.card["run"] == old.card["run"]
+    assert set(new.card["files"]) == set(old.card["files"])
+    same(new.predict(TEXTS), old.predict(TEXTS))
+
+    with pytest.raises(zoo.ZooError, match=r"The accuracy of .* moved from .*; nothing was published"):
+        exporting.renew(first, test=test, score=lambda *_: {"accuracy": {"value": 0.1}}, root=root)
+    assert not (root / "imdb_sentiment" / "3").exists()
 
 
 # Trained on from

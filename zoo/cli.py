@@ -66,6 +66,12 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--version", type=int, help="version of the artefact (default: the newest)")
     command.add_argument("--json", action="store_true", help="print JSON")
 
+    what = "Publish an artefact's next version: the same weights, exported anew, if the scores of its card do not move."
+    command = add(_renew, what)
+    command.add_argument("name", help="name or path of an artefact")
+    command.add_argument("--data-dir", type=Path, help="directory of prepared data (default: as the recipe)")
+    command.add_argument("--to", type=Path, default=Path("saved_models"), help="where to (default: %(default)s)")
+
     command = add(_publish, "Copy the artefact of a run to saved_models/NAME/<next version>.")
     command.add_argument("run", type=Path, help="directory of a run: runs/NAME/RUN")
     command.add_argument("--to", type=Path, default=Path("saved_models"), help="where to (default: %(default)s)")
@@ -246,17 +252,11 @@ def _evaluate(options):
     from zoo import card
 
     card.find(options.name, options.version)
-    from zoo import data, loading, metrics
-    from zoo.config import RunConfig
+    from zoo import loading
 
     model = loading.load(options.name, options.version)
-    facts = model.card["data"]
-    loader = getattr(data, facts["loader"])
-    if facts["source"] in ("own", "synthetic"):
-        splits = loader(**facts["arguments"])
-    else:
-        splits = loader(RunConfig(data=facts["source"], data_dir=options.data_dir), **facts["arguments"])
-    scores = getattr(metrics, model.card["metric"])(model, splits.test)
+    test, score = _test_and_score(model.card, options.data_dir)
+    scores = score(model, test)
     if options.json:
         print(json.dumps(scores, indent=1))
         return
@@ -264,6 +264,30 @@ def _evaluate(options):
         was = model.card["scores"].get(name, {}).get("value", math.nan)  # own data may have changed since
         interval = f"{card.interval(score)}, n {score['n']:,}"
         print(f"{name}: {card.number(score['value'])} ({interval}); the card says {card.number(was)}")
+
+
+def _test_and_score(facts, data_dir):
+    """The raw test split that a card speaks of, and the function that scored the artefact on it."""
+    from zoo import data, metrics
+    from zoo.config import RunConfig
+
+    source, arguments = facts["data"]["source"], facts["data"]["arguments"]
+    loader = getattr(data, facts["data"]["loader"])
+    if source in ("own", "synthetic"):
+        splits = loader(**arguments)
+    else:
+        splits = loader(RunConfig(data=source, data_dir=data_dir), **arguments)
+    return splits.test, getattr(metrics, facts["metric"])
+
+
+def _renew(options):
+    from zoo import card
+
+    facts = card.read(card.find(options.name))
+    from zoo import exporting
+
+    test, score = _test_and_score(facts, options.data_dir)
+    exporting.renew(options.name, test=test, score=score, root=options.to)
 
 
 def _publish(options):

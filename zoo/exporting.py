@@ -4,9 +4,11 @@ import base64
 import collections
 import contextlib
 import json
+import math
 import platform
 import shlex
 import shutil
+import tempfile
 import time
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from zoo import config as configs
 from zoo import kernels, loading
 from zoo.errors import ZooError
 from zoo.publishing import PUBLISHED, making, publish
+from zoo.tasks import load_task
 
 # Ops that the census of a card counts: the recurrent kernels of each device.
 KERNELS = ("CudnnRNNV3", "BlockLSTMV2", "While", "StatelessWhile")
@@ -43,13 +46,7 @@ def export(task, run, *, test, score, pictures=()):
     with making(target) as directory:
         facts = save(task, directory)
         facts |= _provenance(task, run, score)
-        _write_card(directory, facts)
-        model = loading.load(directory)
-        facts["scores"] = score(model, test)
-        facts["examples"] = [
-            {"input": as_json(example), "output": answer}
-            for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
-        ]
+        model = _scored(directory, facts, task, test, score)
         _draw(model, task, run, directory / "pictures")
         for picture in pictures:
             shutil.copy(picture, directory / "pictures")
@@ -68,6 +65,48 @@ def export(task, run, *, test, score, pictures=()):
     if run.config.publish:
         publish(run.path)
     return loading.load(target)
+
+
+def renew(name, *, test, score, root: Path = Path("saved_models")) -> Path:
+    """Publishes the next version of an artefact: the same weights under the kernels and the export of today.
+
+    Args:
+        name: name or path of an artefact.
+        test: the raw test split that its card speaks of.
+        score: the function of `zoo.metrics` that its card names.
+        root: where to.
+
+    Raises:
+        ZooError: if a score moved by more than a tenth of its interval, or the artefact may not be published.
+    """
+    old = cards.find(name)
+    task, facts = load_task(old), cards.read(old)
+    before = facts["scores"]
+    with tempfile.TemporaryDirectory() as directory:
+        directory = Path(directory)
+        facts |= {**save(task, directory), "versions": _versions(), "scores": {}}
+        _scored(directory, facts, task, test, score)
+        for what, was in before.items():
+            now = facts["scores"].get(what, {}).get("value", math.nan)
+            print(f"{what}: {cards.number(now)}, was {cards.number(was['value'])}")
+            if not abs(now - was["value"]) <= (was["high"] - was["low"]) / 10:
+                raise ZooError(f"The {what} of {name} moved from {was['value']} to {now}; nothing was published.")
+        if (old / "pictures").is_dir():
+            shutil.copytree(old / "pictures", directory / "pictures")
+        _write_card(directory, facts)
+        return publish(directory, root)
+
+
+def _scored(directory, facts, task, test, score):
+    """Adds scores and answered examples to the card of an artefact; gives it loaded."""
+    _write_card(directory, facts)
+    model = loading.load(directory)
+    facts["scores"] = score(model, test)
+    facts["examples"] = [
+        {"input": as_json(example), "output": answer}
+        for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
+    ]
+    return model
 
 
 def save(task, directory: Path) -> dict:
@@ -177,10 +216,14 @@ def _provenance(task, run, score) -> dict:
             "hardware": hardware(),
             "date": time.strftime("%Y-%m-%d"),
         },
-        "versions": {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()},
+        "versions": _versions(),
         "scores": {},
         "examples": [],
     }
+
+
+def _versions() -> dict:
+    return {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()}
 
 
 def _write_card(directory: Path, facts: dict) -> None:
