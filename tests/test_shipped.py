@@ -10,7 +10,7 @@ import tensorflow as tf
 
 import zoo
 from zoo import card as cards
-from zoo.loading import _readable
+from zoo.loading import readable
 from zoo.publishing import PUBLISHED, write_index
 
 ROOT = Path(__file__).parents[1] / "saved_models"
@@ -80,7 +80,7 @@ def test_a_tf1_session_gives_the_same_answers(model):
         raw = [item if isinstance(item, (str, list)) else base64.b64decode(item["b64"]) for item in inputs]
         answers = session.run(fetched, {source.name: np.array(raw, object)})
     for row, example in enumerate(model.card["examples"]):
-        assert_as_said({name: _readable(value[row]) for name, value in answers.items()}, example["output"])
+        assert_as_said({name: readable(value[row]) for name, value in answers.items()}, example["output"])
 
 
 def test_its_warm_up_fits_its_signatures(model):

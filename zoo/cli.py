@@ -89,7 +89,11 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--max-enqueued-rows", type=int, default=512, help="rows that may wait (default: %(default)s)")
     command.add_argument("--max-body-mb", type=float, default=16, help="of a request (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=30, help="seconds to an answer (default: %(default)s)")
-    command.add_argument("--poll-seconds", type=float, default=1, help="between looks for new versions (default: %(default)s)")
+    command.add_argument(
+        "--grace", type=float, default=30, help="seconds for the last answers at the end (default: %(default)s)"
+    )
+    what = "between looks for new versions, 0 for never (default: %(default)s)"
+    command.add_argument("--poll-seconds", type=float, default=1, help=what)
 
     what = "Write what TensorFlow Serving, Docker Compose and Kubernetes need to serve the artefacts; see docs/serving.md."
     command = add(_deploy, what)
@@ -147,13 +151,15 @@ def _info(options):
 
 
 def _predict(options):
-    from zoo import card
+    from zoo import card, shell
 
     # what is wrong with the command is known at once, before TensorFlow is imported
     signatures = card.read(card.find(options.name, options.version))["signatures"]
     if options.signature not in signatures:
         raise ZooError(f"There is no signature {options.signature!r}; there are {', '.join(sorted(signatures))}.")
-    items = [_input(line, signatures[options.signature]["inputs"]) for line in _lines(options)]
+    items = [
+        shell.raw_input(line, signatures[options.signature]["inputs"]) for line in shell.lines(options.inputs, options.file)
+    ]
     if options.plot:
         _check_plot(options, signatures, len(items))
     from zoo import loading
@@ -161,60 +167,12 @@ def _predict(options):
     model = loading.load(options.name, options.version)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
         for answer in model.predict(items[start : start + 256], signature=options.signature):
-            print(json.dumps(answer, ensure_ascii=False) if options.json else _line(answer), flush=True)
+            print(json.dumps(answer, ensure_ascii=False) if options.json else shell.line(answer), flush=True)
     if options.plot:
         from zoo import plots
 
         plots.attention(model, items[0], options.plot)
         print(f"Picture: {options.plot}", file=sys.stderr)  # beside the answers, which another program may read
-
-
-def _lines(options) -> list[str]:
-    if options.file and options.inputs:
-        raise ZooError("Give either inputs or --file, not both.")
-    if options.inputs:
-        return options.inputs
-    try:
-        content = options.file.read_text(encoding="utf-8") if options.file else sys.stdin.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(f"{options.file or 'standard input'} cannot be read as UTF-8 text: {error}.") from error
-    return content.removesuffix("\n").split("\n") if content else []
-
-
-def _input(line: str, names):
-    """A line as `Model.predict` takes it, for a signature with these inputs: name → dtype and shape as text."""
-    if len(names) == 1:
-        ((name, what),) = names.items()
-        if not what.startswith("string"):
-            return _numbers(line)
-        return _path(line) if name.endswith("_bytes") else line
-    try:
-        values = json.loads(line)
-    except ValueError:
-        values = None
-    if not isinstance(values, dict):
-        wanted = ", ".join(f'"{name}": ...' for name in sorted(names))
-        raise ZooError(f"This signature takes JSON objects {{{wanted}}}, not {line!r}.")
-    is_path = {name: name.endswith("_bytes") and isinstance(value, str) for name, value in values.items()}
-    return {name: _path(value) if is_path[name] else value for name, value in values.items()}
-
-
-def _numbers(line: str) -> list:
-    try:
-        values = json.loads(line)
-    except ValueError:
-        values = None
-    if not isinstance(values, list):
-        raise ZooError(f"This signature takes numbers as a JSON list, such as [[0.5, 1.0], [0.1, 0.0]], not {line!r}.")
-    return values
-
-
-def _path(name: str) -> Path:
-    if not os.path.exists(name):
-        raise ZooError(f"There is no file {name!r}; this signature takes paths of files.")
-    if os.path.isdir(name):
-        raise ZooError(f"{name} is a directory; this signature takes paths of files.")
-    return Path(name)
 
 
 def _check_plot(options, signatures, count):
@@ -227,25 +185,6 @@ def _check_plot(options, signatures, count):
     from zoo import plots
 
     plots.check_path(options.plot)
-
-
-def _line(answer: dict) -> str:
-    """An answer as tab-separated fields, texts first; one with an error as that."""
-
-    def field(value):
-        if isinstance(value, list) and value and isinstance(value[0], list):
-            return f"({' × '.join(map(str, shape(value)))} numbers)"  # weights of attention, say; --json has them
-        if isinstance(value, list):
-            return " ".join(field(item) for item in value if item != "")
-        return f"{value:.4f}" if isinstance(value, float) else str(value)
-
-    def shape(value):
-        return [len(value), *(shape(value[0]) if value else [])] if isinstance(value, list) else []
-
-    if answer.get("error"):
-        return f"error: {answer['error']}"
-    values = (value for name, value in answer.items() if name != "error")
-    return "\t".join(field(value) for value in sorted(values, key=lambda value: not isinstance(value, str)))
 
 
 def _evaluate(options):
@@ -314,6 +253,9 @@ def _serve(options):
     for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_body_mb", "timeout"):
         if getattr(options, name) <= 0:
             raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")
+    for name in ("batch_timeout_ms", "grace", "poll_seconds"):
+        if getattr(options, name) < 0:
+            raise ZooError(f"--{name.replace('_', '-')} must not be below 0: {getattr(options, name)}.")
     batching = server.Batching(
         max_batch_size=options.max_batch_size,
         batch_timeout=options.batch_timeout_ms / 1e3,
@@ -323,8 +265,8 @@ def _serve(options):
     print(f"Loading {', '.join(config.name for config in configs)} ...", flush=True)
 
     def started(running):
-        rest = f"http://{options.host}:{running.port}/v1/models/NAME:predict"
-        print(f"REST at {rest}, gRPC at {options.host}:{running.grpc_port}")
+        rest = f"http://{settings.address(running.port)}/v1/models/NAME:predict"
+        print(f"REST at {rest}, gRPC at {settings.address(running.grpc_port)}")
         print("This server is for development and tests; docs/serving.md leads to TensorFlow Serving.", flush=True)
 
     settings = server.Options(
@@ -335,9 +277,11 @@ def _serve(options):
         batching=batching,
         poll_seconds=options.poll_seconds,
         timeout=options.timeout,
+        grace=options.grace,
         max_body=int(options.max_body_mb * server.MIB),
     )
     asyncio.run(server.run(settings, started))
+    os._exit(0)  # Python itself would wait for what still computes after the grace
 
 
 def _deploy(options):

@@ -8,9 +8,9 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
+from waiting import wait_for
 
 import zoo
 from zoo.errors import ZooError
@@ -144,10 +144,3 @@ def test_a_server_that_is_killed_loses_nothing(tmp_path):
         process.wait()
     values = [value for (answer,) in answers for value in answer["value"]]
     assert values == pytest.approx([values[0]] * len(answers), abs=1e-5)
-
-
-def wait_for(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "it took too long"
-        time.sleep(0.05)

@@ -1,20 +1,25 @@
 """The local server's own affairs: versions, limits, overload, shutdown, and requests that are none."""
 
+import contextlib
 import gzip
 import json
 import random
 import shutil
+import signal
 import socket
+import subprocess
+import sys
 import threading
-import time
 
 import pytest
 import requests
 import tensorflow as tf
+from waiting import wait_for
 
 import zoo
+from zoo import cli
 from zoo.errors import ZooError
-from zoo.serving import protocol
+from zoo.serving import errors, protocol
 from zoo.serving import server as serving
 from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, read_config
@@ -82,11 +87,7 @@ def test_a_new_version_is_picked_up_and_the_old_one_dropped(serve, base, saved):
 def test_new_versions_are_looked_for(serve, base, saved):
     running = serve({"model": base}, poll_seconds=0.05)
     add_version(base, saved / "2", 2)
-    for _ in range(200):
-        if ask(running, [3]).json() == {"predictions": [6.0]}:
-            return
-        time.sleep(0.05)
-    pytest.fail("the new version was not served within 10 s")
+    wait_for(lambda: ask(running, [3]).json() == {"predictions": [6.0]})
 
 
 def test_a_broken_new_version_leaves_the_old_one(serve, base, saved):
@@ -110,7 +111,7 @@ def test_a_version_is_dropped_after_its_last_request(serve, saved, tmp_path):
     replies = []
     slow = threading.Thread(target=lambda: replies.append(ask(running, [3]).json()))
     slow.start()
-    time.sleep(0.2)
+    wait_for(running.server.service.models.find("model").is_used)
     add_version(base, saved / "2", 2)
     running(running.server.service.models.refresh())
     assert ask(running, [3]).json() == {"predictions": [6.0]}
@@ -184,7 +185,7 @@ def test_a_deadline_is_kept(serve, tmp_path):
     save(tmp_path / "model" / "1", 1.0, pause=1.0)
     running = serve({"model": tmp_path / "model"}, timeout=0.3)
     assert ask(running, [1.0]).status_code == 504
-    with zoo.GrpcClient(running.grpc, timeout=0.2) as client, pytest.raises(zoo.serving.errors.DeadlineExceeded):
+    with zoo.GrpcClient(running.grpc, timeout=0.2) as client, pytest.raises(errors.DeadlineExceeded):
         client.predict("model", [1.0])
 
 
@@ -195,11 +196,11 @@ def test_shutting_down_answers_what_has_arrived(serve, tmp_path):
     replies = []
     slow = threading.Thread(target=lambda: replies.append(ask(running, [5.0]).json()))
     slow.start()
-    time.sleep(0.3)
+    wait_for(running.server.service.models.find("model").is_used)
     running.stop()
     slow.join()
     assert replies == [{"predictions": [5.0]}]
-    with zoo.Client(running.rest, retry_for=0) as client, pytest.raises(zoo.serving.errors.Unavailable):
+    with zoo.Client(running.rest, retry_for=0) as client, pytest.raises(errors.Unavailable):
         client.predict("model", [1.0])
 
 
@@ -242,8 +243,7 @@ def test_a_silent_connection_and_slow_or_endless_headers_are_ended(serve, base, 
     assert b" 503 " in silent[3].recv(1000)
     for connection in silent:
         connection.close()
-    time.sleep(0.5)
-    assert ask(running, [1.0]).status_code == 200
+    wait_for(lambda: ask(running, [1.0]).status_code == 200)
 
 
 def test_a_body_may_be_compressed_but_not_grow_without_end(serve, base):
@@ -375,27 +375,66 @@ def test_senseless_tensors_get_an_error_and_harm_nothing(serve, base):
     assert ask(running, [1.0]).json() == {"predictions": [1.0]}
 
 
-def test_it_starts_and_stops_by_the_command_line(tmp_path, base):
-    """As a user would: a process, a request, SIGTERM."""
-    import signal
-    import subprocess
-    import sys
-
+@contextlib.contextmanager
+def started_by_command(tmp_path, *flags):
+    """As a user would: a process, ended by SIGTERM. Gives it and its address."""
     config = tmp_path / "models.config"
     config.write_text('model_config_list { config { name: "model" base_path: "model" } }')
     command = [sys.executable, "-c", "from zoo.cli import main; main()", "serve", "--model-config-file", str(config)]
     process = subprocess.Popen(
-        [*command, "--port", "0", "--grpc-port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [*command, "--port", "0", "--grpc-port", "0", *flags], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
         said = [process.stdout.readline() for _ in range(2)]
-        address = said[1].split("http://")[1].split("/")[0]
-        with zoo.Client(address) as client:
-            assert client.predict("model", [4.0]) == [{"y": 4.0}]
+        yield process, said[1].split("http://")[1].split("/")[0]
     finally:
         process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 0, errors
+        _, complaints = process.communicate(timeout=60)
+    assert process.returncode == 0, complaints
+
+
+@pytest.mark.parametrize("flags", [(), ("--host", "::1")], ids=["IPv4", "IPv6"])
+def test_it_starts_and_stops_by_the_command_line(tmp_path, base, flags):
+    if flags and not socket.has_ipv6:
+        pytest.skip("this machine has no IPv6")
+    with started_by_command(tmp_path, *flags) as (_, address), zoo.Client(address) as client:
+        assert client.predict("model", [4.0]) == [{"y": 4.0}]
+
+
+def test_a_computation_without_end_does_not_keep_it(tmp_path):
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=300.0)
+    with (
+        started_by_command(tmp_path, "--grace", "1") as (_, address),
+        zoo.Client(address, timeout=0.5, retry_for=0) as client,
+        pytest.raises(errors.DeadlineExceeded),
+    ):
+        client.predict("model", [4.0])
+
+
+def test_wrong_options_are_said_before_anything_is_loaded(capsys):
+    for flags in (("--poll-seconds", "-1"), ("--grace", "-1"), ("--batch-timeout-ms", "-1"), ("--timeout", "0")):
+        with pytest.raises(SystemExit):
+            cli.main(["serve", *flags])
+        assert flags[0] in capsys.readouterr().err
+
+
+def test_the_grpc_client_follows_a_version_with_other_inputs(serve, base):
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.int32, name="n")])
+    def increase(n):
+        return {"z": n + 1}
+
+    running = serve({"model": base})
+    with zoo.GrpcClient(running.grpc) as client:
+        assert client.predict("model", [3.0]) == [{"y": 3.0}]
+        module = tf.Module()
+        module.increase = increase
+        tf.saved_model.save(module, str(base / ".2"), signatures=increase)
+        (base / ".2").rename(base / "2")
+        running(running.server.service.models.refresh())
+        assert client.predict("model", [3]) == [{"z": 4}]
+        with pytest.raises(ZooError, match="not what the signature takes"):
+            client.predict("model", ["three"])
 
 
 def test_options_of_a_server_are_this_machine_only():

@@ -181,6 +181,17 @@ class GrpcClient(_Client):
             request = predict_pb2.PredictRequest()
             self._address_to(request.model_spec, name, version, label)
             request.model_spec.signature_name = signature
+            known = self._key(request.model_spec) in self._specs
+            try:
+                return once(request)
+            except ZooError as error:
+                if not known or type(error) not in (ZooError, errors.InvalidArgument):
+                    raise
+            del self._specs[self._key(request.model_spec)]  # a version that came since may take other inputs
+            return once(request)
+
+        def once(request):
+            request.inputs.clear()
             for key, value in self._tensors(items, request.model_spec).items():
                 request.inputs[key].CopyFrom(tf.make_tensor_proto(*value))
             outputs = {key: tf.make_ndarray(value) for key, value in self._call(self._stub.Predict, request).outputs.items()}
@@ -208,7 +219,7 @@ class GrpcClient(_Client):
         """Inputs of a signature; asks the server once for each model."""
         from tensorflow_serving.apis import get_model_metadata_pb2
 
-        key = (spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label)
+        key = self._key(spec)
         if key not in self._specs:
             request = get_model_metadata_pb2.GetModelMetadataRequest(metadata_field=["signature_def"])
             request.model_spec.CopyFrom(spec)
@@ -219,6 +230,10 @@ class GrpcClient(_Client):
         if spec.signature_name not in self._specs[key]:
             raise errors.InvalidArgument(f'Serving signature name: "{spec.signature_name}" not found in signature def')
         return self._specs[key][spec.signature_name]
+
+    @staticmethod
+    def _key(spec):
+        return spec.name, spec.version.value if spec.HasField("version") else None, spec.version_label
 
     @staticmethod
     def _address_to(spec, name, version, label):

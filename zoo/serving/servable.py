@@ -69,6 +69,10 @@ class Servable:
             if not self._using:
                 self._unused.set()
 
+    def is_used(self) -> bool:
+        """Whether a request is being answered."""
+        return self._using > 0
+
     async def end(self):
         """Returns when no request uses the version any more; it is then of no more use."""
         if self._using:

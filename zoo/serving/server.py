@@ -49,6 +49,10 @@ class Options:
     # Connections, and calls of gRPC, at the same time, at most.
     max_connections: int = 1024
 
+    def address(self, port: int) -> str:
+        """HOST:PORT, an IPv6 address in brackets."""
+        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
+
 
 class Server:
     """A server that can be started and stopped within a running event loop.
@@ -91,22 +95,22 @@ class Server:
                 server_header=False,
             )
             try:
-                listening = socket.create_server((options.host, options.port), backlog=BACKLOG)
+                family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
+                listening = socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
             except OSError as error:
-                where = f"{options.host}:{options.port}"
-                raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --port.") from error
+                where = options.address(options.port)
+                raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --host or --port.") from error
             self.port = listening.getsockname()[1]
             self._rest = _Uvicorn(config)
             self._tasks.append(asyncio.ensure_future(self._rest.serve(sockets=[listening])))
         if options.grpc_port is not None:
             self._grpc = rpc.server(self.service, max_message=options.max_body, max_calls=options.max_connections)
             try:
-                self.grpc_port = self._grpc.add_insecure_port(f"{options.host}:{options.grpc_port}")
+                self.grpc_port = self._grpc.add_insecure_port(options.address(options.grpc_port))
             except RuntimeError as error:
                 await self.stop()
-                raise ZooError(
-                    f"Cannot listen at {options.host}:{options.grpc_port}: is another server there? Give another --grpc-port."
-                ) from error
+                where = options.address(options.grpc_port)
+                raise ZooError(f"Cannot listen at {where}: is another server there? Give another --grpc-port.") from error
             await self._grpc.start()
         if options.poll_seconds:
             self._poll = asyncio.ensure_future(self._watch())
