@@ -1,7 +1,7 @@
 """Load on `zoo serve`: every shipped model against the stock Keras export of the same, behind the same server.
 
     pip install -e ".[benchmark,serve]"
-    python benchmarks/serving.py                    # 2 CPU cores: about 30 minutes
+    python benchmarks/serving.py                    # 2 CPU cores: about 20 minutes
     python benchmarks/serving.py --soak 600         # memory and failures over ten minutes
 
 The two exports are two models of one server, asked in turn with the same requests; the clients (`load.py`) are another process
@@ -59,7 +59,7 @@ class Options:
     # Clients of the closed loop.
     clients: int = 64
     # Of each measurement.
-    seconds: float = 8.0
+    seconds: float = 5.0
     # Measurements of each kind.
     repeats: int = 3
     # In place of all that: so many seconds of load on imdb_sentiment, and what the server's memory does.

@@ -25,6 +25,10 @@ def pytest_addoption(parser):
     parser.addoption("--serving-grpc", help="HOST:PORT of the same for gRPC (default: the same host, port 8500)")
 
 
+def pytest_xdist_auto_num_workers(config):
+    return 0 if config.getoption("--gpu") else None  # processes would take the GPU's memory from each other
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "gpu: needs a GPU; runs with --gpu only")
     if not config.getoption("--gpu"):

@@ -26,15 +26,14 @@ def infer(cell, sequences, states, lengths, weights, *, padding):
         Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
     """
 
-    def group(run, tensors, weights):
-        outputs, last, _ = _forward(cell, tensors, weights, padding, run)
+    def run(every_state, tensors, weights):
+        outputs, last, _ = _forward(cell, tensors, weights, padding, every_state)
         return [outputs, *last]
 
-    groups = rows.Rows(tf.shape(sequences)[0])
-    grouped = [groups.group(tensor) for tensor in (sequences, lengths, *states)]
-    single = functools.partial(group, _single) if cell in one_row.STEPS else None
-    outputs, *last = rows.run(functools.partial(group, _states), grouped, weights, single)
-    return groups.ungroup(outputs), tuple(groups.ungroup(state) for state in last)
+    single = functools.partial(run, _single) if cell in one_row.STEPS else None
+    tensors = [sequences, lengths, *states]
+    outputs, *last = rows.cut_and_run(functools.partial(run, _states), tensors, list(weights), single=single)
+    return outputs, tuple(last)
 
 
 def differentiable(cell, sequences, states, lengths, weights, *, padding, training, truncation=None):

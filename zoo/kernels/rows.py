@@ -6,8 +6,9 @@ from tensorflow.python.eager import record
 # Rows in a group, at most: smaller groups pay each step's overhead more often (16 rows: up to a fifth of the time, 128 rows of
 # 64 to 256 units on 2 cores), larger ones leave cores without work. A product split over cores meets a barrier at every step.
 LARGEST = 32
-# Up to so many rows stay one group; 9 to 16 make two.
-ALONE = 8
+# Up to so many rows stay one group; 3 to 64 make two. On two cores that takes up to half as long (8 rows of 128 or 256 units),
+# and at 3 and 4 rows a tenth less in the median.
+ALONE = 2
 
 
 class Rows:
@@ -34,45 +35,71 @@ class Rows:
         return tf.ensure_shape(tensor[: self.count], [None, *shape])
 
 
-def run(function, grouped, shared, single=None):
+def run(function, grouped, shared):
     """Calls a function for each group, as many at a time as there are cores.
 
     Args:
         function: (list of the group's tensors, list of the shared ones) → list of tensors.
         grouped: tensors [G, S, *].
         shared: tensors that every call is given whole.
-        single: called in place of the function where there is one group of one row; None for no such.
 
     Returns:
-        The list of results, each [G, *].
+        The list of results, each [G, S, *].
     """
-    count = len(grouped)
-
-    def body(*arguments):
-        return function(list(arguments[:count]), list(arguments[count:]))
-
-    specs = [tf.TensorSpec(tensor.shape[1:], tensor.dtype) for tensor in grouped]
-    specs += [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in shared]
-    concrete = tf.function(body, autograph=False).get_concrete_function(*specs)
-
-    def side_by_side():
-        return tf.raw_ops.MapDefun(
-            arguments=grouped,
-            captured_inputs=shared,
-            output_types=[output.dtype for output in concrete.outputs],
-            output_shapes=[output.shape for output in concrete.outputs],
-            f=concrete,
-            max_intra_op_parallelism=1,
-        )
+    concrete = _traced(function, [tensor.shape[1:] for tensor in grouped], grouped, shared)
 
     def alone():  # `MapDefun` of one row takes up to three times as long: its ops keep changing threads
-        tensors = [tensor[0] for tensor in grouped]
-        if single is None:
-            results = concrete(*tensors, *shared)
-        else:
-            one = tf.equal(tf.shape(tensors[0])[0], 1)
-            results = tf.cond(one, lambda: single(tensors, shared), lambda: concrete(*tensors, *shared))
-        return [tf.expand_dims(result, 0) for result in results]
+        return [tf.expand_dims(result, 0) for result in concrete(*(tensor[0] for tensor in grouped), *shared)]
 
     with record.stop_recording():  # whoever differentiates this gives the gradient; a tape would trace the function again
-        return tf.cond(tf.equal(tf.shape(grouped[0])[0], 1), alone, side_by_side)
+        one = tf.equal(tf.shape(grouped[0])[0], 1)
+        return tf.cond(one, alone, lambda: _side_by_side(concrete, grouped, shared))
+
+
+def cut_and_run(function, tensors, shared, *, single=None):
+    """Calls a function with a small batch as it is, and with each group of a larger one.
+
+    Args:
+        function: (list of tensors [N, *], list of the shared ones) → list of tensors [N, *].
+        tensors: each [N, *].
+        shared: tensors that every call is given whole.
+        single: called in place of the function if the batch is one row; None for no such.
+
+    Returns:
+        The list of results, each [N, *].
+    """
+    groups = Rows(tf.shape(tensors[0])[0])
+    concrete = _traced(function, [[None, *tensor.shape[1:]] for tensor in tensors], tensors, shared)
+
+    def whole():
+        return concrete(*tensors, *shared)
+
+    def few():
+        return tf.cond(tf.equal(groups.count, 1), lambda: single(tensors, shared), whole) if single else whole()
+
+    def many():
+        grouped = [groups.group(tensor) for tensor in tensors]
+        return [groups.ungroup(result) for result in _side_by_side(concrete, grouped, shared)]
+
+    with record.stop_recording():  # as in `run`
+        return tf.cond(groups.count <= ALONE, few, many)
+
+
+def _traced(function, shapes, tensors, shared):
+    """The function for tensors of these shapes, of the dtypes of the given ones, and the shared ones."""
+    specs = [tf.TensorSpec(shape, tensor.dtype) for shape, tensor in zip(shapes, tensors, strict=True)]
+    specs += [tf.TensorSpec(tensor.shape, tensor.dtype) for tensor in shared]
+    count = len(shapes)
+    body = tf.function(lambda *arguments: function(list(arguments[:count]), list(arguments[count:])), autograph=False)
+    return body.get_concrete_function(*specs)
+
+
+def _side_by_side(concrete, grouped, shared):
+    return tf.raw_ops.MapDefun(
+        arguments=grouped,
+        captured_inputs=shared,
+        output_types=[output.dtype for output in concrete.outputs],
+        output_shapes=[output.shape for output in concrete.outputs],
+        f=concrete,
+        max_intra_op_parallelism=1,
+    )
