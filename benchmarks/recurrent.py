@@ -16,13 +16,16 @@ bytes / rate of a copy of 256 MB, both measured with TensorFlow. Training counts
 gradient that nobody needs, that of the inputs. Bytes are weights, inputs and outputs, once each; that a recurrence reads its
 recurrent weights at each step is left out, since they come from a cache.
 
-Writes results/recurrent_DEVICE.csv and .png, and results/roofline_DEVICE.csv.
+Every row says which machine it was measured on; only its ratios can be compared with those of another. Writes
+results/recurrent_DEVICE.csv and .png, and results/roofline_DEVICE.csv.
 """
 
 import csv
 import functools
 import itertools
 import math
+import os
+import platform
 import re
 import statistics
 import time
@@ -60,6 +63,8 @@ class Options:
     batches: tuple[int, ...] = (1, 8, 32, 128)
     # Which numbers of steps.
     lengths: tuple[int, ...] = (25, 100, 200, 400)
+    # What is timed.
+    modes: tuple[Literal["inference", "training"], ...] = MODES
     # Where XLA takes part, which compiles for some seconds each: the printed table and some more, everywhere, or nowhere.
     xla: Literal["short", "all", "none"] = "short"
     # Measure again what is there.
@@ -134,6 +139,7 @@ def grid(options: Options) -> list[Case]:
         for inputs, cell, directions, layers, units, lengths, modes in shapes
         for mode, length, batch in itertools.product(modes, lengths, batches)
         if cell in options.cells and units in options.units and batch in options.batches and length in options.lengths
+        if mode in options.modes
     ]
 
 
@@ -219,7 +225,7 @@ def measure(case: Case, models: dict, weights) -> dict:
     calls = {name: functools.partial(model, model.tensor(x)) for name, model in models.items()}
     times = take_turns(calls)
     ms = {name: 1e3 * statistics.median(values) for name, values in times.items()}
-    row = dict(zip(KEY, case.key, strict=True))
+    row = {**dict(zip(KEY, case.key, strict=True)), "machine": machine()}
     row |= {f"{name}_ms": f"{value:.4g}" for name, value in ms.items()}
     row |= {f"vs_{name}": f"{ms[name] / ms['zoo']:.2f}" for name in COMPARED if name in ms}
     row |= {"gflop": f"{case.gflop:.4g}", "calls": len(times["zoo"])}
@@ -253,12 +259,20 @@ def roofline() -> dict[str, float]:
     }
 
 
-def read(path: Path) -> dict[tuple, dict]:
-    """The rows of a table of cases, by key."""
+def machine() -> str:
+    """The processor, as far as it says, and its cores."""
+    cpu = Path("/proc/cpuinfo")
+    said = dict(re.findall(r"^(.*\S)\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE))
+    numbers = f" family {said['cpu family']} model {said['model']}" if "cpu family" in said else ""
+    return f"{said.get('model name', platform.machine())}{numbers}, {os.cpu_count()} cores"
+
+
+def read(path: Path, key=KEY) -> dict[tuple, dict]:
+    """The rows of a table, of cases say, by key."""
     if not path.exists():
         return {}
     with path.open(newline="", encoding="utf-8") as file:
-        return {tuple(row[name] for name in KEY): row for row in csv.DictReader(file)}
+        return {tuple(row[name] for name in key): row for row in csv.DictReader(file)}
 
 
 def write(path: Path, rows: list[dict], columns) -> None:
@@ -316,8 +330,21 @@ def markdown(rows: dict[tuple, dict]) -> str:
     return "\n".join(lines) if there else "No case of the short table is there."
 
 
+def summary(rows: list[dict]) -> str:
+    """How the zoo does against the two that take part everywhere, by what is done and the size of the batch."""
+    lines = ["| | cases | against | median | below 1 | least |", "|---" * 6 + "|"]
+    for name, batches in (("batch 1", {1}), ("batch 8 to 128", {8, 32, 128})):
+        for mode, peer in itertools.product(MODES, ("keras", "torch")):
+            part = [row for row in rows if row["mode"] == mode and int(row["batch"]) in batches and row[f"vs_{peer}"]]
+            if ratios := [float(row[f"vs_{peer}"]) for row in part]:
+                below = sum(ratio < 1 for ratio in ratios)
+                middle = f"{statistics.median(ratios):.2f} | {below} | {min(ratios):.2f} |"
+                lines.append(f"| {mode}, {name} | {len(ratios)} | {peer} | {middle}")
+    return "\n".join(lines)
+
+
 def main(options: Options):
-    """Measures what is missing, then draws the picture and prints the short table."""
+    """Measures what is missing, then draws the picture and prints the short table and a summary."""
     tf.get_logger().setLevel("ERROR")  # a notice at each export would break up the progress bar
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
@@ -333,7 +360,7 @@ def main(options: Options):
     if not rows:
         raise SystemExit(f"error: there is nothing in {path} to draw; run without --plot-only.")
     plot(list(rows.values()), path.with_suffix(".png"), device)
-    print(f"Written: {path} and .png\n{markdown(rows)}")
+    print(f"Written: {path} and .png\n{markdown(rows)}\n\n{summary(list(rows.values()))}")
 
 
 def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options, on_gpu: bool) -> None:
@@ -347,16 +374,17 @@ def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options
         names = taking_part(case, available, options.xla)
         if options.fresh or not all(rows.get(case.key, {}).get(f"{name}_ms") for name in names):
             todo.append((case, names))
-    rates = roofline()
-    if rates_path.exists():  # of an interrupted run: the better ones, for a busy machine has none of its own
-        with rates_path.open(newline="", encoding="utf-8") as file:
-            rates = {name: max(rates[name], float(value)) for name, value in next(csv.DictReader(file)).items()}
-    write(rates_path, [rates], rates)
+    here, rates, known = machine(), roofline(), read(rates_path, ("machine",))
+    if before := known.get((here,)):  # an interrupted run: the better ones, for a machine may be busy
+        rates = {name: max(rate, float(before[name])) for name, rate in rates.items()}
+    known[here,] = {"machine": here, **rates}
+    write(rates_path, known.values(), known[here,])
     for row in rows.values():
-        row |= floor(row, rates)
+        if row["machine"] == here:
+            row |= floor(row, rates)
     print(f"{len(cases)} cases, {len(cases) - len(todo)} of them there. {rates}", flush=True)
     timed = [name for name in ("zoo", *COMPARED) if name != ("jax" if not on_gpu else "onnxruntime")]
-    columns = [*KEY, *(f"{name}_ms" for name in timed), *(f"vs_{name}" for name in timed[1:])]
+    columns = [*KEY, "machine", *(f"{name}_ms" for name in timed), *(f"vs_{name}" for name in timed[1:])]
     columns += ["gflop", "floor_ms", "zoo_share_of_floor", "calls", "zoo_first_call_s", "keras_xla_compile_s"]
     columns += ["largest_difference"]
     shown = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.percentage:.0f} %"), TimeRemainingColumn())
