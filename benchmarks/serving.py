@@ -1,8 +1,10 @@
 """Load on `zoo serve`: every shipped model against the stock Keras export of the same, behind the same server.
 
     pip install -e ".[benchmark,serve]"
-    python benchmarks/serving.py                    # 2 CPU cores: about 20 minutes
+    python benchmarks/serving.py                    # 2 CPU cores: about 18 minutes
     python benchmarks/serving.py --soak 600         # memory and failures over ten minutes
+
+It can be interrupted: the rows of a model are written when it is done, and the next run goes on with those that are missing.
 
 The two exports are two models of one server, asked in turn with the same requests; the clients (`load.py`) are another process
 on the same cores. Closed loop: 64 clients that ask again as soon as they are answered. Open loop: requests arrive at random,
@@ -32,7 +34,7 @@ import tyro
 from latency import stock_export
 from matplotlib.figure import Figure
 from rich.progress import track
-from table import write
+from table import read, write
 
 import zoo
 from zoo import exporting
@@ -59,9 +61,11 @@ class Options:
     # Clients of the closed loop.
     clients: int = 64
     # Of each measurement.
-    seconds: float = 5.0
+    seconds: float = 4.0
     # Measurements of each kind.
     repeats: int = 3
+    # Measure again what is there.
+    fresh: bool = False
     # In place of all that: so many seconds of load on imdb_sentiment, and what the server's memory does.
     soak: float | None = None
 
@@ -124,7 +128,7 @@ def serving(root: Path, flags):
         process.wait()
 
 
-def load(address, name, path, *, clients, seconds, rate=None, warm_up=2.0) -> dict:
+def load(address, name, path, *, clients, seconds, rate=None, warm_up=1.0) -> dict:
     """What `load.py` measures."""
     command = [sys.executable, str(Path(__file__).with_name("load.py")), f"{address}/{name}:predict", str(path)]
     command += ["--clients", str(clients), "--seconds", str(seconds), "--warm-up", str(warm_up)]
@@ -188,7 +192,7 @@ def plot(rows: list[dict], path: Path) -> None:
     ):
         kinds = itertools.product(BATCHING, ("zoo", "keras"))
         for place, (batching, export) in enumerate(kinds):
-            values = [row[column] for row in shown if (row["batching"], row["export"]) == (batching, export)]
+            values = [float(row[column]) for row in shown if (row["batching"], row["export"]) == (batching, export)]
             colour = {"zoo": "tab:blue", "keras": "tab:orange"}[export]
             places = [index + 0.2 * (place - 1.5) for index in range(len(models))]
             label = f"{'zoo' if export == 'zoo' else 'stock Keras'}, batching {batching}"
@@ -207,9 +211,12 @@ def main(options: Options):
     if options.soak:
         soak(options)
         return
-    rows = [row for name in track(options.models, description="models") for row in measure(name, options)]
+    rows = [] if options.fresh else read("serving_cpu")
+    for name in track(options.models, description="models"):
+        if not any(row["model"] == name for row in rows):
+            rows += measure(name, options)
+            write("serving_cpu", rows)
     plot(rows, RESULTS / "serving_cpu.png")
-    write("serving_cpu", rows)
 
 
 if __name__ == "__main__":

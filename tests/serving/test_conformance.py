@@ -5,6 +5,7 @@
 The real one serves `saved_models/` under the names of the artefacts: docs/serving.md has the command.
 """
 
+import asyncio
 import base64
 import functools
 import json
@@ -415,3 +416,20 @@ def test_the_zoos_clients_give_what_load_gives(address, kind, name):
         assert answer.keys() == expected.keys()
         for key, value in expected.items():
             assert answer[key] == (pytest.approx(value, abs=1e-5) if not isinstance(value, str) else value)
+
+
+def test_the_client_of_kserve_is_answered(address):
+    """One of another house: KServe's first protocol is TensorFlow Serving's REST API."""
+    kserve = pytest.importorskip("kserve", reason="needs pip install kserve")
+
+    async def ask():
+        client = kserve.InferenceRESTClient(kserve.inference_client.RESTConfig(protocol="v1"))
+        url = f"http://{address.rest}"
+        ready = await client.is_model_ready(url, IMDB)
+        reply = await client.infer(url, {"instances": [GOOD, BAD]}, model_name=IMDB)
+        await client.close()
+        return ready, reply
+
+    ready, reply = asyncio.run(ask())
+    assert ready
+    assert rows("positive", "negative")(reply)

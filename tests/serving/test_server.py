@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import json
 import random
+import resource
 import shutil
 import signal
 import socket
@@ -339,7 +340,7 @@ def noise(random_):
 def test_a_thousand_senseless_requests_get_an_error_and_harm_nothing(serve, base):
     running, random_ = serve({"model": base}), random.Random(0)
     session = requests.Session()
-    codes = set()
+    codes, before = set(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     for _ in range(1000):
         method, path, body = noise(random_)
         request = requests.Request(method, f"http://{running.rest}/", data=body).prepare()
@@ -349,6 +350,7 @@ def test_a_thousand_senseless_requests_get_an_error_and_harm_nothing(serve, base
         if reply.status_code != 200 and method != "HEAD":
             assert list(reply.json()) == ["error"], (method, path, body)
     assert codes <= {200, 400, 404}
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= before + 200_000  # kilobytes
     assert ask(running, [1.0]).json() == {"predictions": [1.0]}
 
 
