@@ -33,6 +33,7 @@ import requests
 import tyro
 from latency import stock_export
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullLocator
 from rich.progress import track
 from table import read, write
 
@@ -198,6 +199,9 @@ def plot(rows: list[dict], path: Path) -> None:
             label = f"{'zoo' if export == 'zoo' else 'stock Keras'}, batching {batching}"
             axes.bar(places, values, 0.18, color=colour, alpha=1 if batching == "on" else 0.45, label=label)
         axes.set_yscale("log")
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set_xticks(range(len(models)), [model.replace("_", "\n") for model in models], fontsize=8)
         axes.set_title(title, fontsize=11)
         axes.spines[["top", "right"]].set_visible(False)
