@@ -9,7 +9,7 @@ from tensorflow.python.ops import control_flow_util
 from zoo.kernels import cells, cudnn, fused, loop
 from zoo.kernels.padding import Padding
 
-_exporting = False
+_bodies = None  # within an export: (cell, padding, specs of the arguments) → the bodies for a CPU and a GPU
 _truncation = None
 
 
@@ -19,12 +19,12 @@ def export_scope():
 
     For inference only: the gradient through such a graph is not defined. Everywhere else the kernel is chosen while tracing.
     """
-    global _exporting
-    before, _exporting = _exporting, True
+    global _bodies
+    before, _bodies = _bodies, {}
     try:
         yield
     finally:
-        _exporting = before
+        _bodies = before
 
 
 @contextlib.contextmanager
@@ -67,16 +67,16 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     if mask is not None:
         # int64, since int32 numbers live on the host: a mask on a GPU would be copied there
         lengths = tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64), axis=1), tf.int32)
-        if not _exporting:  # in an export the mask comes from the task's own preprocessing
+        if _bodies is None:  # in an export the mask comes from the task's own preprocessing
             require_right_padding(mask, lengths)
     padding = Padding(mask is not None, go_backwards, zero_output)
     arguments = (sequences, tuple(states), lengths, tuple(weights))
     on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    if _exporting:
+    if _bodies is not None:
         outputs, last = _branch_on_device(cell, padding, *arguments)
     elif on_gpu and not _truncation:
         # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
-        outputs, last = _on_gpu(cell, padding, *arguments, training=True)
+        outputs, last = _on_gpu(cell, *arguments, padding=padding, training=True)
     elif on_gpu or _under_xla():
         outputs, last = _looped(cell, padding, *arguments)
     elif tf.executing_eagerly():
@@ -130,7 +130,7 @@ def _looped(cell, padding, sequences, states, lengths, weights):
     return padding.write(every[0], lengths), padding.last(every, lengths, states)
 
 
-def _on_gpu(cell, padding, sequences, states, lengths, weights, *, training):
+def _on_gpu(cell, sequences, states, lengths, weights, *, padding, training):
     """By cuDNN, which takes lengths and leaves zeros at padded steps."""
     steps, zeros = tf.shape(sequences)[1], padding.zero_output or padding.go_backwards
     if padding.go_backwards:
@@ -153,22 +153,23 @@ def _branch_on_device(cell, padding, sequences, states, lengths, weights):
     is no CPU kernel of `CudnnRNNV3`. Un-lowered, only the branch taken is ever instantiated.
     """
     count = len(states)
-    cpu = functools.partial(fused.infer, cell, padding=padding)
-    gpu = functools.partial(_on_gpu, cell, padding, training=False)
-
-    def body(run, sequences, lengths, *rest):
-        outputs, last = run(sequences, rest[:count], tf.cast(lengths, tf.int32), rest[count:])
-        return outputs, *last
-
     # int64, since on a GPU an int32 argument would be looked for on the host by the body and be on the device
     arguments = [sequences, tf.cast(lengths, tf.int64), *states, *weights]
-    specs = [tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments]
-    branches = [tf.function(functools.partial(body, run), autograph=False).get_concrete_function(*specs) for run in (cpu, gpu)]
+    specs = tuple(tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments)
+    if (cell, padding, specs) not in _bodies:  # layers of one shape share them, and so do the signatures
+
+        def body(run, sequences, lengths, *rest):
+            outputs, last = run(cell, sequences, rest[:count], tf.cast(lengths, tf.int32), rest[count:], padding=padding)
+            return outputs, *last
+
+        runs = fused.infer, functools.partial(_on_gpu, training=False)
+        functions = [tf.function(functools.partial(body, run), autograph=False) for run in runs]
+        _bodies[cell, padding, specs] = [function.get_concrete_function(*specs) for function in functions]
     results = tf.raw_ops.Case(
         branch_index=tf.raw_ops.DeviceIndex(device_names=["CPU", "GPU"]),
         input=arguments,
         Tout=[sequences.dtype] * (1 + count),
-        branches=branches,
+        branches=_bodies[cell, padding, specs],
         output_shapes=[sequences.shape[:2] + states[0].shape[-1:], *(state.shape for state in states)],
     )
     return results[0], tuple(results[1:])

@@ -3,8 +3,6 @@
 The gradient of the weights is one matrix product over all steps after the loop, where TensorFlow's own would add up one a step.
 """
 
-import functools
-
 import tensorflow as tf
 
 from zoo.kernels import block, cells, one_row, rows
@@ -26,13 +24,11 @@ def infer(cell, sequences, states, lengths, weights, *, padding):
         Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
     """
 
-    def run(every_state, tensors, weights):
-        outputs, last, _ = _forward(cell, tensors, weights, padding, every_state)
+    def run(tensors, weights):
+        outputs, last, _ = _forward(cell, tensors, weights, padding, _states)
         return [outputs, *last]
 
-    single = functools.partial(run, _single) if cell in one_row.STEPS else None
-    tensors = [sequences, lengths, *states]
-    outputs, *last = rows.cut_and_run(functools.partial(run, _states), tensors, list(weights), single=single)
+    outputs, *last = rows.cut_and_run(run, [sequences, lengths, *states], list(weights))
     return outputs, tuple(last)
 
 
@@ -111,12 +107,13 @@ def _states(cell, steps, states, weights):
         states, _ = cells.STEPS[cell](*arguments)
         return states, states
 
-    return _scan(cell, steps, states, weights, step, len(states)), []
+    def several():
+        return _scan(cell, steps, states, weights, step, len(states))
 
-
-def _single(cell, steps, states, weights):
-    """Each state at each step of a single row, of a cell with one state."""
-    return [one_row.run(cell, steps, *states, weights)], []
+    if cell not in one_row.STEPS:
+        return several(), []
+    one = tf.equal(tf.shape(steps)[1], 1)
+    return tf.cond(one, lambda: [one_row.run(cell, steps, *states, weights)], several), []
 
 
 def _is_block(cell, steps):

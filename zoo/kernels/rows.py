@@ -56,14 +56,13 @@ def run(function, grouped, shared):
         return tf.cond(one, alone, lambda: _side_by_side(concrete, grouped, shared))
 
 
-def cut_and_run(function, tensors, shared, *, single=None):
+def cut_and_run(function, tensors, shared):
     """Calls a function with a small batch as it is, and with each group of a larger one.
 
     Args:
         function: (list of tensors [N, *], list of the shared ones) → list of tensors [N, *].
         tensors: each [N, *].
         shared: tensors that every call is given whole.
-        single: called in place of the function if the batch is one row; None for no such.
 
     Returns:
         The list of results, each [N, *].
@@ -71,18 +70,12 @@ def cut_and_run(function, tensors, shared, *, single=None):
     groups = Rows(tf.shape(tensors[0])[0])
     concrete = _traced(function, [[None, *tensor.shape[1:]] for tensor in tensors], tensors, shared)
 
-    def whole():
-        return concrete(*tensors, *shared)
-
-    def few():
-        return tf.cond(tf.equal(groups.count, 1), lambda: single(tensors, shared), whole) if single else whole()
-
-    def many():
+    def in_groups():
         grouped = [groups.group(tensor) for tensor in tensors]
         return [groups.ungroup(result) for result in _side_by_side(concrete, grouped, shared)]
 
     with record.stop_recording():  # as in `run`
-        return tf.cond(groups.count <= ALONE, few, many)
+        return tf.cond(groups.count <= ALONE, lambda: concrete(*tensors, *shared), in_groups)
 
 
 def _traced(function, shapes, tensors, shared):

@@ -7,8 +7,8 @@ import tensorflow as tf
 TURNS = (8, 1)  # steps; of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
 
 
-def scan(step, sequences, states, count, *, prepare=list, reverse=False, turns=TURNS):
-    """Takes a step after the other, several a turn.
+def scan(step, sequences, states, count, *, prepare=list, reverse=False):
+    """Takes a step after the other, in turns of the first number of `TURNS`, then of the next.
 
     Args:
         step: (states, slice of each sequence) → (states, `count` tensors to keep).
@@ -17,14 +17,13 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False, turns=T
         count: number of tensors that a step keeps.
         prepare: list of the sequences' slices of one turn, while they are in the cache → list of what `step` takes slices of.
         reverse: from the last step to the first; what is kept is in the order of time all the same.
-        turns: steps of a turn: as many turns of the first number as there are, then of the next, ...; the last is 1.
 
     Returns:
         What the steps kept, each float [T, N, *], and the last states.
     """
     steps = tf.shape(sequences[0])[0]
     ends, pieces, left = [], 0, steps  # the number of turns after the last of each size
-    for size in turns:
+    for size in TURNS:
         pieces, left = pieces + left // size, left % size
         ends.append(pieces)
     shapes = [state.shape for state in states]
@@ -44,7 +43,7 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False, turns=T
         return turn + 1, done + size, arrays, list(states)
 
     progress = (0, 0, arrays, list(states))
-    for size, end in zip(turns, ends, strict=True):
+    for size, end in zip(TURNS, ends, strict=True):
         body = functools.partial(turn, size)
         progress = tf.while_loop(lambda turn, *_, end=end: turn < end, body, progress, parallel_iterations=1)
     _, _, arrays, states = progress

@@ -193,14 +193,14 @@ class GrpcClient(_Client):
         def once(request):
             request.inputs.clear()
             for key, value in self._tensors(items, request.model_spec).items():
-                request.inputs[key].CopyFrom(tf.make_tensor_proto(*value))
+                request.inputs[key].CopyFrom(value)
             outputs = {key: tf.make_ndarray(value) for key, value in self._call(self._stub.Predict, request).outputs.items()}
             return [{key: readable(value[row]) for key, value in sorted(outputs.items())} for row in range(len(items))]
 
         return ask
 
     def _tensors(self, items, spec):
-        """Input name → (values, dtype) of a request."""
+        """Input name → `TensorProto` of a request."""
         import tensorflow as tf
 
         specs = self._inputs(spec)
@@ -210,7 +210,8 @@ class GrpcClient(_Client):
                 raise ZooError(f"Input {index} has the keys {sorted(row)}; the signature takes {sorted(specs)}.")
         try:
             return {
-                name: ([_as_tensor(row[name]) for row in rows], tf.dtypes.as_dtype(info.dtype)) for name, info in specs.items()
+                name: tf.make_tensor_proto([_as_tensor(row[name]) for row in rows], tf.dtypes.as_dtype(info.dtype))
+                for name, info in specs.items()
             }
         except (TypeError, ValueError) as error:
             raise ZooError(f"The inputs are not what the signature takes: {error}") from error

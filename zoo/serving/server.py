@@ -99,7 +99,7 @@ class Server:
                 listening = socket.create_server((options.host, options.port), family=family, backlog=BACKLOG)
             except OSError as error:
                 where = options.address(options.port)
-                raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --host or --port.") from error
+                raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --port.") from error
             self.port = listening.getsockname()[1]
             self._rest = _Uvicorn(config)
             self._tasks.append(asyncio.ensure_future(self._rest.serve(sockets=[listening])))
