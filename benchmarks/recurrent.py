@@ -225,7 +225,7 @@ def measure(case: Case, models: dict, weights) -> dict:
     calls = {name: functools.partial(model, model.tensor(x)) for name, model in models.items()}
     times = take_turns(calls)
     ms = {name: 1e3 * statistics.median(values) for name, values in times.items()}
-    row = {**dict(zip(KEY, case.key, strict=True)), "machine": machine()}
+    row = dict(zip(KEY, case.key, strict=True)) | {"machine": machine()}
     row |= {f"{name}_ms": f"{value:.4g}" for name, value in ms.items()}
     row |= {f"vs_{name}": f"{ms[name] / ms['zoo']:.2f}" for name in COMPARED if name in ms}
     row |= {"gflop": f"{case.gflop:.4g}", "calls": len(times["zoo"])}

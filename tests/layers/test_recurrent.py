@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from zoo import kernels, layers
 from zoo.kernels import rows as groups
-from zoo.kernels.scan import TURNS
+from zoo.kernels.scan import STEPS_A_TURN
 
 CELLS = {
     "lstm": (layers.LSTM, keras.layers.LSTM),
@@ -201,7 +201,7 @@ def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, f
 @either("training")
 def test_batches_of_any_size_have_the_gradients_of_keras(cell, rows, training):
     """More steps than a turn of the loop takes, more rows than a group holds, and groups that are not full."""
-    steps = 2 * TURNS[0] + 3
+    steps = 2 * STEPS_A_TURN + 3
     ours, stock = twins(cell, bidirectional, return_sequences=True, return_state=True)
     lengths = np.random.default_rng(rows).integers(0, steps + 1, rows)
     arguments = normal(rows, steps, FEATURES), initial_states(cell, rows, directions=2), tf.sequence_mask(lengths, steps)

@@ -4,11 +4,11 @@ import functools
 
 import tensorflow as tf
 
-TURNS = (8, 1)  # steps; of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
+STEPS_A_TURN = 8  # of 5, 10 and 20, the larger gain 5 % and 2 % more (one row, 128 units), and leave more steps over
 
 
 def scan(step, sequences, states, count, *, prepare=list, reverse=False):
-    """Takes a step after the other, in turns of the first number of `TURNS`, then of the next.
+    """Takes a step after the other, in turns of `STEPS_A_TURN`, then one at a time what is left.
 
     Args:
         step: (states, slice of each sequence) → (states, `count` tensors to keep).
@@ -22,10 +22,8 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False):
         What the steps kept, each float [T, N, *], and the last states.
     """
     steps = tf.shape(sequences[0])[0]
-    ends, pieces, left = [], 0, steps  # the number of turns after the last of each size
-    for size in TURNS:
-        pieces, left = pieces + left // size, left % size
-        ends.append(pieces)
+    turns = steps // STEPS_A_TURN
+    pieces = turns + steps % STEPS_A_TURN
     shapes = [state.shape for state in states]
     arrays = [tf.TensorArray(states[0].dtype, pieces, element_shape=None, infer_shape=False) for _ in range(count)]
 
@@ -43,8 +41,8 @@ def scan(step, sequences, states, count, *, prepare=list, reverse=False):
         return turn + 1, done + size, arrays, list(states)
 
     progress = (0, 0, arrays, list(states))
-    for size, end in zip(TURNS, ends, strict=True):
+    for size, until in ((STEPS_A_TURN, turns), (1, pieces)):
         body = functools.partial(turn, size)
-        progress = tf.while_loop(lambda turn, *_, end=end: turn < end, body, progress, parallel_iterations=1)
+        progress = tf.while_loop(lambda turn, *_, until=until: turn < until, body, progress, parallel_iterations=1)
     _, _, arrays, states = progress
     return [array.concat() for array in arrays], states
