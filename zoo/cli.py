@@ -7,7 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from zoo import __version__
 from zoo.errors import ZooError
+from zoo.startup import quiet_tensorflow
 
 
 def main(arguments=None) -> None:
@@ -18,7 +20,7 @@ def main(arguments=None) -> None:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     elif more:
         options.inputs += more  # `zoo predict NAME --json TEXT`: argparse takes no list in two pieces
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     try:
         options.command(options)
     except ZooError as error:
@@ -32,6 +34,7 @@ def main(arguments=None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="zoo", description="A model zoo for sequence mappings on Keras / TensorFlow.")
+    parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(function, help_text):
