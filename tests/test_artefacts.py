@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from zoo import exporting
+from zoo import exporting, trust
 from zoo.kernels import rows
 from zoo.layers.stack import CELLS
 
@@ -25,6 +25,10 @@ def test_the_graph_holds_the_kernels_of_both_devices_in_stock_ops(export):
     functions = export.stored.graph_def.library.function
     compiled = [part.signature.name for part in functions if part.attr["_XlaMustCompile"].b]
     assert compiled == []  # TF Serving refuses them by default
+
+
+def test_its_ops_are_taken_from_strangers(export):
+    trust.check(export.directory)
 
 
 def test_the_task_is_rebuilt_and_answers_like_the_artefact(export, tmp_path):

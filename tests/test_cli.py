@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import small_cards
 
 import zoo
 from zoo import card as cards
@@ -159,12 +160,11 @@ def captioner(tmp_path, monkeypatch):
     one, more = {"image_bytes": "string [N]"}, {"seed": "int32 [N]", "image_bytes": "string [N]"}
     names = {"serving_default": one, "attention": one, "greedy": one, "sample": more}
     signatures = {name: {"inputs": inputs, "outputs": {}} for name, inputs in names.items()}
-    (tmp_path / "captioner").mkdir()
-    (tmp_path / "captioner" / "card.json").write_text(json.dumps({"files": {}, "signatures": signatures}))
+    small_cards.write(tmp_path / "captioner", signatures=signatures)
     (tmp_path / "a.jpg").write_text("a dog")
     (tmp_path / "b.jpg").touch()
     model = FakeModel()
-    monkeypatch.setattr("zoo.loading.load", lambda name, version: model)
+    monkeypatch.setattr("zoo.loading.load", lambda name, version, trusted: model)
     return model
 
 

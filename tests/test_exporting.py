@@ -14,7 +14,7 @@ import tensorflow as tf
 import zoo
 from zoo import card as cards
 from zoo import config as configs
-from zoo import exporting
+from zoo import exporting, ops
 
 TEXTS = ["A wonderful film.", "", "awful, awful, awful", "Nobody could call this film dull. " * 9]
 
@@ -162,6 +162,17 @@ def test_an_export_is_whole_or_not_there(trained, tiny_artefact, imdb, tiny_flag
     # and once more: a finished run is not exported over
     with pytest.raises(zoo.ZooError, match="artefact exists already; nothing was overwritten"):
         zoo.export(None, SimpleNamespace(path=run), test=None, score=None)
+
+
+def test_a_family_with_ops_of_its_own_is_exported_and_others_have_to_trust_it(trained, imdb, tiny_flags, monkeypatch, capsys):
+    run, flags = trained
+    monkeypatch.setattr(ops, "COMPUTING", ops.COMPUTING - {"StringLower"})
+    model = configs.run(imdb.main, [*tiny_flags, *flags])
+    assert "Others have to trust this artefact:" in capsys.readouterr().out
+    for load in (zoo.load, zoo.load_task):
+        with pytest.raises(zoo.ZooError, match="or are not known: StringLower"):
+            load(run / "artefact")
+    same(zoo.load(run / "artefact", trusted=True).predict(TEXTS), model.predict(TEXTS))
 
 
 # Published

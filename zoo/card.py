@@ -3,11 +3,18 @@
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
+from zoo import schema
 from zoo.errors import ZooError
+from zoo.names import printable, valid_name, version_number
 
 FILE = "card.json"
+# Files of an artefact that the card does not list: itself, and its rendering for people, which no program reads.
+OWN = (FILE, "README.md")
+# Without these there is nothing to load; a card that does not list them would protect nothing.
+LISTED = ("saved_model.pb", "variables/variables.index")
 # Title of a picture → its file.
 PICTURES = {
     "Training curves": "pictures/curves.png",
@@ -34,10 +41,21 @@ def artefacts() -> dict[str, Path]:
     """The newest version of every published artefact, name → directory; the first root that has a name wins."""
     found = {}
     for _, root in roots():
-        if root is not None and root.is_dir():
+        if root is not None and os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK):
             for directory in sorted(root.iterdir()):
-                if versions(directory) and directory.name not in found:
-                    found[directory.name] = directory / str(versions(directory)[-1])
+                if valid_name(directory.name) and directory.name not in found and (there := _versions(directory)):
+                    found[directory.name] = there[max(there)]
+    return found
+
+
+def readable(directories) -> list[tuple[Path, dict]]:
+    """Directories of artefacts with their cards; one whose card cannot be read is left out, and that is said on stderr."""
+    found = []
+    for directory in directories:
+        try:
+            found.append((directory, read(directory)))
+        except ZooError as error:
+            print(f"left out: {printable(str(error))}", file=sys.stderr)
     return found
 
 
@@ -55,9 +73,17 @@ def bases(names=()) -> dict[str, Path]:
 
 def versions(directory: Path) -> list[int]:
     """The versions below NAME/, ascending."""
-    if not directory.is_dir():
-        return []
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit() and (path / FILE).is_file())
+    return sorted(_versions(directory))
+
+
+def _versions(directory: Path) -> dict[int, Path]:
+    if not os.path.isdir(directory):
+        return {}
+    try:
+        there = {version_number(path.name): path for path in directory.iterdir() if os.path.isfile(path / FILE)}
+    except OSError:  # not ours to read
+        return {}
+    return {number: path for number, path in there.items() if number is not None}
 
 
 def find(name, version: int | None = None) -> Path:
@@ -72,11 +98,13 @@ def find(name, version: int | None = None) -> Path:
     """
     if not isinstance(name, (str, os.PathLike)):
         raise ZooError(f"The name of an artefact is a string or a path, not {type(name).__name__}.")
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool)):
+        raise ZooError(f"The version of an artefact is a whole number, not {version!r}.")
     path = Path(name)
-    if (path / FILE).is_file():
+    if os.path.isfile(path / FILE):  # unlike that of a path it never raises, whatever the name
         return path.resolve()
     looked = []
-    if str(name) and path.name == str(name):  # a bare name
+    if valid_name(str(name)):  # a bare name, not a path
         for words, root in roots():
             if root is None:
                 looked.append(words)
@@ -99,20 +127,26 @@ def find(name, version: int | None = None) -> Path:
 
 def _version(directory: Path, version: int | None) -> Path | None:
     """One version below NAME/, the newest if None; None if there is not any."""
-    there = versions(directory)
+    there = _versions(directory)
     if there and version not in (None, *there):
-        raise ZooError(f"{directory.name} has no version {version}; there is {', '.join(map(str, there))} in {directory}.")
-    return (directory / str(version or there[-1])).resolve() if there else None
+        known = ", ".join(map(str, sorted(there)))
+        raise ZooError(f"{directory.name} has no version {version}; there is {known} in {directory}.")
+    return there[max(there) if version is None else version].resolve() if there else None
 
 
 def read(directory: Path) -> dict:
-    """The card of an artefact's directory."""
+    """The card of an artefact's directory.
+
+    Raises:
+        ZooError: if it cannot be read, or a field is missing or not of its kind (`zoo.schema`); it names the field.
+    """
     path = Path(directory) / FILE
     try:
-        card = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(card, dict) or "files" not in card:
-            raise ValueError("it names no files")
-        return card
+        if not path.is_file():
+            raise FileNotFoundError("it is not there")
+        if path.stat().st_size > schema.LARGEST:
+            raise ValueError(f"it is larger than {schema.LARGEST // 2**20} MB")
+        return schema.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise ZooError(
             f"{path} is not readable as a card ({error}): the artefact is damaged. Restore it or export it again."
@@ -120,23 +154,57 @@ def read(directory: Path) -> dict:
 
 
 def hashes(directory: Path) -> dict[str, str]:
-    """SHA-256 of every file of an artefact but the card and its rendering, by path relative to the directory."""
-    own = {FILE, "README.md"}
-    files = sorted(path for path in directory.rglob("*") if path.is_file())
-    names = [path.relative_to(directory).as_posix() for path in files]
-    return {
-        name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in zip(names, files, strict=True) if name not in own
-    }
+    """SHA-256 of every file of an artefact but the card and its rendering, by path relative to the directory.
+
+    Raises:
+        ZooError: if there is a link that leads out of the directory, or what is neither a file nor a directory.
+    """
+    found = {}
+    for path in _files(Path(directory)):
+        name = path.relative_to(directory).as_posix()
+        if name not in OWN:
+            try:
+                with path.open("rb") as file:
+                    found[name] = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise ZooError(f"{path} cannot be read: {error.strerror}.") from error
+    return dict(sorted(found.items()))
+
+
+def _files(directory: Path):
+    """The files below a directory; nothing that leads elsewhere or is no file."""
+    root = Path(os.path.realpath(directory))
+    for place, directories, files in os.walk(directory):  # it does not follow links to directories
+        for name in directories + files:
+            path = Path(place) / name
+            if path.is_symlink() and (name in directories or not Path(os.path.realpath(path)).is_relative_to(root)):
+                raise ZooError(
+                    f"{path} is a link to {os.readlink(path)}. An artefact holds its files itself: copy what it leads to."
+                )
+            if name in files:
+                if not os.path.isfile(path):
+                    raise ZooError(f"{path} is neither a file nor a directory. An artefact holds nothing else: remove it.")
+                yield path
 
 
 def verify(directory: Path, card: dict) -> None:
-    """Compares the files with the card's hashes; raises `ZooError` that names the first file that differs or is missing."""
+    """Compares the files of an artefact with the hashes of its card: damage is noticed, intent is not (SECURITY.md).
+
+    Raises:
+        ZooError: it names the first file that differs, is missing or is not listed.
+    """
+    listed = card["files"]
+    for name in LISTED:
+        if name not in listed:
+            raise ZooError(f"{Path(directory) / FILE} does not list {name}: its files cannot be checked. Export it again.")
     actual = hashes(directory)
-    for name, expected in card["files"].items():
+    for name, expected in listed.items():
         if name not in actual:
             raise ZooError(f"{directory} is damaged: {name} is missing. Restore it (git checkout) or export it again.")
         if actual[name] != expected:
             raise ZooError(f"{directory} is damaged: {name} is not the file that was exported. Restore it (git checkout).")
+    if more := sorted(actual.keys() - listed.keys()):
+        raise ZooError(f"{directory} holds {more[0]}, which its card does not list: an artefact holds nothing else. Remove it.")
 
 
 def weights(directory: Path) -> dict:
@@ -144,18 +212,21 @@ def weights(directory: Path) -> dict:
     import tensorflow as tf
 
     verify(directory, read(directory))
-    reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
     suffix, prefix = "/.ATTRIBUTES/VARIABLE_VALUE", "weights/"
-    return {
-        key[len(prefix) : -len(suffix)].replace(".S", "/"): reader.get_tensor(key)
-        for key in reader.get_variable_to_shape_map()
-        if key.startswith(prefix) and key.endswith(suffix)
-    }
+    try:
+        reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
+        return {
+            key[len(prefix) : -len(suffix)].replace(".S", "/"): reader.get_tensor(key)
+            for key in reader.get_variable_to_shape_map()
+            if key.startswith(prefix) and key.endswith(suffix)
+        }
+    except (ValueError, RuntimeError, tf.errors.OpError) as error:  # files with the hashes of the card, but no weights
+        raise ZooError(f"{directory / 'variables'} holds no weights that can be read: {str(error).splitlines()[0]}") from error
 
 
 def number(value: float) -> str:
     """A score as text: shares with four decimals, what goes up to 100 with two, a tiny error with two digits."""
-    if 0 < abs(value) < 1e-3:
+    if 0 < abs(value) < 1e-3 or abs(value) >= 1e9:
         return f"{value:.1e}"
     return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
 
@@ -165,19 +236,39 @@ def interval(score: dict) -> str:
     return f"{number(score['low'])} to {number(score['high'])}"
 
 
+def first_score(card: dict) -> tuple[str, str, str]:
+    """The name, the value and the interval of the score that stands first, as text; dashes where nothing was scored."""
+    for name, score in card["scores"].items():
+        return name, number(score["value"]), interval(score)
+    return "-", "-", "-"
+
+
+def prose(value) -> str:
+    """A value as words in Markdown, in a table too: one line, in which nothing is a link, a picture or HTML."""
+    text = printable(" ".join(str(value).splitlines()))
+    for mark, escaped in {"|": "\\|", "<": "&lt;", "](": "]\\(", "`": "'"}.items():
+        text = text.replace(mark, escaped)
+    return text
+
+
+def code(value) -> str:
+    """A value as code in Markdown: one line between backticks, with none inside."""
+    return f"`{printable(' '.join(str(value).splitlines())).replace('`', chr(39))}`"
+
+
 def render(card: dict) -> str:
     """The card as Markdown, the artefact's README."""
     run, data, task = card["run"], card["data"], card["task"]
     best = number(run["best"])
-    example = card["examples"][0]
+    example = card["examples"][0] if card["examples"] else {"input": "...", "output": {}}
     is_file = isinstance(example["input"], dict) and "b64" in example["input"]
-    example_input = 'Path("image.png")' if is_file else json.dumps(example["input"], ensure_ascii=False)
+    example_input = 'Path("image.png")' if is_file else printable(json.dumps(example["input"], ensure_ascii=False))
     if isinstance(example["input"], list):  # a series fills pages
         example_input = 'model.card["examples"][0]["input"]'
     lines = [
         f"# {card['name']}",
         "",
-        f"{card['summary']} Mapping: {card['mapping'].replace('_', '-')}. Builder: `{task['builder']}`.",
+        f"{prose(card['summary'])} Mapping: {card['mapping'].replace('_', '-')}. Builder: `{task['builder']}`.",
         "",
         "```python",
         *(["from pathlib import Path", ""] if is_file else []),
@@ -185,36 +276,38 @@ def render(card: dict) -> str:
         "",
         f'model = zoo.load("{card["name"]}")',
         f"model.predict([{example_input}])",
-        f"# {example['output']}",
+        f"# {printable(str(example['output']))}",
         "```",
         "",
         "## Scores",
         "",
-        f"Measured on this artefact itself, called with raw inputs ({data['test']}):",
+        f"Measured on this artefact itself, called with raw inputs ({prose(data['test'])}):",
         "",
         "| score | value | 95 % interval | examples |",
         "|---|---|---|---|",
     ]
     lines += [
-        f"| {key} | {number(score['value'])} | {interval(score)} | {score['n']:,} |" for key, score in card["scores"].items()
+        f"| {prose(key)} | {number(score['value'])} | {interval(score)} | {score['n']:,} |"
+        for key, score in card["scores"].items()
     ]
     signatures = {key: score["signature"] for key, score in card["scores"].items() if "signature" in score}
     if signatures:  # without it a BLEU cannot be compared with another
-        lines += ["", "sacreBLEU signatures: " + "; ".join(f"{key} `{value}`" for key, value in signatures.items()) + "."]
+        words = "; ".join(f"{prose(key)} {code(value)}" for key, value in signatures.items())
+        lines += ["", f"sacreBLEU signatures: {words}."]
     lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
     facts = {
-        "command": f"`{run['command']}`",
-        "data": data["description"],
-        "terms of the data the weights come from": data["terms"],
+        "command": code(run["command"]).replace("|", "\\|"),
+        "data": prose(data["description"]),
+        "terms of the data the weights come from": prose(data["terms"]),
         "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
         "seed": run["seed"],
-        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {run['monitor']} on validation ({best})",
-        "time": f"{run['seconds'] / 60:.1f} min on {run['hardware']}",
+        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {prose(run['monitor'])} on validation ({best})",
+        "time": f"{run['seconds'] / 60:.1f} min on {prose(run['hardware'])}",
         "parameters": f"{card['parameters']:,}",
         "size": f"{card['bytes'] / 1e6:.1f} MB",
         "recurrent kernels in the graph": ", ".join(f"{op} ×{count}" for op, count in card["kernels"].items()) or "none",
-        "arguments": ", ".join(f"{key}={value}" for key, value in task["arguments"].items()),
-        "versions": ", ".join(f"{key} {value}" for key, value in card["versions"].items()),
+        "arguments": ", ".join(f"{key}={prose(value)}" for key, value in task["arguments"].items()),
+        "versions": ", ".join(f"{key} {prose(value)}" for key, value in card["versions"].items()),
         "files": f"SHA-256 of all {len(card['files'])} in `card.json`, checked by `zoo.load`",
     }
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
@@ -225,7 +318,8 @@ def render(card: dict) -> str:
             lines += ["", f"![{title}]({file})"]
     lines += ["", "## Signatures", "", "| signature | inputs | outputs |", "|---|---|---|"]
     for name, signature in card["signatures"].items():
-        inputs = ", ".join(f"`{key}` {value}" for key, value in signature["inputs"].items())
-        outputs = ", ".join(f"`{key}` {value}" for key, value in signature["outputs"].items())
-        lines.append(f"| `{name}` | {inputs} | {outputs} |")
+        inputs, outputs = (
+            ", ".join(f"{code(key)} {value}" for key, value in signature[part].items()) for part in ("inputs", "outputs")
+        )
+        lines.append(f"| {code(name)} | {inputs} | {outputs} |")
     return "\n".join([*lines, ""])

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zoo import __version__
 from zoo.errors import ZooError
+from zoo.names import printable
 from zoo.startup import quiet_tensorflow
 
 
@@ -25,7 +26,7 @@ def main(arguments=None) -> None:
     try:
         options.command(options)
     except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except BrokenPipeError:  # `zoo list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -38,9 +39,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def add(function, help_text):
+    def add(function, help_text, loads=False):
         command = commands.add_parser(function.__name__.strip("_"), help=help_text, description=help_text)
         command.set_defaults(command=function)
+        if loads:
+            what = "load whatever the graph holds, and read what the card says, whoever made them: see SECURITY.md"
+            command.add_argument("--trusted", action="store_true", help=what)
         return command
 
     command = add(_list, "List the builders and the trained artefacts.")
@@ -52,7 +56,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("name", help="name of a builder or an artefact, or path of an artefact")
     command.add_argument("--json", action="store_true", help="print JSON: of an artefact, its card")
 
-    command = add(_predict, "Answer texts or files: given, from a list, or from standard input, one a line.")
+    command = add(_predict, "Answer texts or files: given, from a list, or from standard input, one a line.", loads=True)
     command.add_argument("name", help="name or path of an artefact")
     what = (
         "texts, paths of files, JSON lists of numbers, or JSON objects {input: value} for several inputs; none: standard input"
@@ -64,14 +68,14 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
     command.add_argument("--plot", type=Path, help="also draw where the model looks at the one input, to this .png, .svg, ...")
 
-    command = add(_evaluate, "Repeat the score of an artefact's card on its test data, without training.")
+    command = add(_evaluate, "Repeat the score of an artefact's card on its test data, without training.", loads=True)
     command.add_argument("name", help="name or path of an artefact")
     command.add_argument("--data-dir", type=Path, help="directory of prepared data (default: as the recipe)")
     command.add_argument("--version", type=int, help="version of the artefact (default: the newest)")
     command.add_argument("--json", action="store_true", help="print JSON")
 
     what = "Publish an artefact's next version: the same weights, exported anew, if the scores of its card do not move."
-    command = add(_renew, what)
+    command = add(_renew, what, loads=True)
     command.add_argument("name", help="name or path of an artefact")
     command.add_argument("--data-dir", type=Path, help="directory of prepared data (default: as the recipe)")
     command.add_argument("--to", type=Path, default=Path("saved_models"), help="where to (default: %(default)s)")
@@ -81,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--to", type=Path, default=Path("saved_models"), help="where to (default: %(default)s)")
 
     what = "Answer requests by TensorFlow Serving's REST and gRPC protocols; for a laptop and for tests (see docs/serving.md)."
-    command = add(_serve, what)
+    command = add(_serve, what, loads=True)
     command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
     command.add_argument("--port", type=int, default=8501, help="of REST; 0 for a free one (default: %(default)s)")
     command.add_argument("--grpc-port", type=int, default=8500, help="of gRPC; 0 for a free one (default: %(default)s)")
@@ -100,7 +104,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--poll-seconds", type=float, default=1, help=what)
 
     what = "Write what TensorFlow Serving, Docker Compose and Kubernetes need to serve the artefacts; see docs/serving.md."
-    command = add(_deploy, what)
+    command = add(_deploy, what, loads=True)
     command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
     command.add_argument("--canary", action="store_true", help="serve the two newest versions, labelled stable and canary")
     command.add_argument("--image", help="of TensorFlow Serving (default: a pinned one)")
@@ -114,14 +118,15 @@ def _list(options):
 
     builders = [registry.model_info(name) for name in registry.list_models(options.pattern, options.mapping)]
     mapping = options.mapping and options.mapping.replace("-", "_")
-    cards = [(card.read(path), path) for name, path in card.artefacts().items() if fnmatch(name, options.pattern)]
-    cards = [(facts, path) for facts, path in cards if mapping in (None, facts["mapping"])]
+    cards = card.readable(path for name, path in card.artefacts().items() if fnmatch(name, options.pattern))
+    cards = [(path, facts) for path, facts in cards if mapping in (None, facts["mapping"])]
     if options.json:
         models = [{"name": info.name, "mapping": info.mapping, "summary": info.summary} for info in builders]
-        print(json.dumps({"builders": models, "artefacts": [{"path": str(path), **facts} for facts, path in cards]}, indent=1))
+        print(json.dumps({"builders": models, "artefacts": [{"path": str(path), **facts} for path, facts in cards]}, indent=1))
         return
     from rich import box
     from rich.console import Console
+    from rich.markup import escape
     from rich.table import Table
 
     console = Console(width=None if sys.stdout.isatty() else 140)
@@ -131,11 +136,11 @@ def _list(options):
     console.print(table)
     table = Table("artefact", "version", "mapping", "score", "size", "builder", box=box.SIMPLE)
     table.title = "Artefacts: zoo.load(NAME)"
-    for facts, path in cards:
-        name, score = next(iter(facts["scores"].items()))
-        value = card.number(score["value"])
+    for path, facts in cards:
+        name, value, _ = card.first_score(facts)
         mapping, size = facts["mapping"].replace("_", "-"), f"{facts['bytes'] / 1e6:.1f} MB"
-        table.add_row(facts["name"], path.name, mapping, f"{name} {value}", size, facts["task"]["builder"])
+        row = path.parent.name, path.name, mapping, f"{name} {value}", size, facts["task"]["builder"]
+        table.add_row(*(escape(printable(text)) for text in row))  # else a score named "[red]" colours the rest
     console.print(table)
 
 
@@ -152,7 +157,8 @@ def _info(options):
         return
     directory = card.find(options.name)
     facts = card.read(directory)
-    print(json.dumps(facts, indent=1, ensure_ascii=False) if options.json else f"{card.render(facts)}\nPath: {directory}")
+    text = json.dumps(facts, indent=1, ensure_ascii=False) if options.json else f"{card.render(facts)}\nPath: {directory}"
+    print(printable(text))
 
 
 def _predict(options):
@@ -170,10 +176,10 @@ def _predict(options):
         return
     from zoo import loading
 
-    model = loading.load(options.name, options.version)
+    model = loading.load(options.name, options.version, trusted=options.trusted)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
         for answer in model.predict(items[start : start + 256], signature=options.signature):
-            print(json.dumps(answer, ensure_ascii=False) if options.json else shell.line(answer), flush=True)
+            print(printable(json.dumps(answer, ensure_ascii=False) if options.json else shell.line(answer)), flush=True)
     if options.plot:
         from zoo import plots
 
@@ -197,11 +203,11 @@ def _evaluate(options):
     from zoo import card
 
     card.find(options.name, options.version)
-    from zoo import loading
+    from zoo import loading, origin
 
-    model = loading.load(options.name, options.version)
+    model = loading.load(options.name, options.version, trusted=options.trusted)
     with contextlib.redirect_stdout(sys.stderr):  # what is said of the data, and the progress, are no part of the answer
-        test, score = _test_and_score(model.card, options.data_dir)
+        test, score = origin.test_and_score(model.card, options.data_dir, trusted=options.trusted)
         scores = score(model, test)
     if options.json:
         print(json.dumps(scores, indent=1))
@@ -209,31 +215,17 @@ def _evaluate(options):
     for name, score in scores.items():
         was = model.card["scores"].get(name, {}).get("value", math.nan)  # own data may have changed since
         interval = f"{card.interval(score)}, n {score['n']:,}"
-        print(f"{name}: {card.number(score['value'])} ({interval}); the card says {card.number(was)}")
-
-
-def _test_and_score(facts, data_dir):
-    """The raw test split that a card speaks of, and the function that scored the artefact on it."""
-    from zoo import data, metrics
-    from zoo.config import RunConfig
-
-    source, arguments = facts["data"]["source"], facts["data"]["arguments"]
-    loader = getattr(data, facts["data"]["loader"])
-    if source in ("own", "synthetic"):
-        splits = loader(**arguments)
-    else:
-        splits = loader(RunConfig(data=source, data_dir=data_dir), **arguments)
-    return splits.test, getattr(metrics, facts["metric"])
+        print(printable(f"{name}: {card.number(score['value'])} ({interval}); the card says {card.number(was)}"))
 
 
 def _renew(options):
     from zoo import card
 
     facts = card.read(card.find(options.name))
-    from zoo import exporting
+    from zoo import exporting, origin
 
-    test, score = _test_and_score(facts, options.data_dir)
-    exporting.renew(options.name, test=test, score=score, root=options.to)
+    test, score = origin.test_and_score(facts, options.data_dir, trusted=options.trusted)
+    exporting.renew(options.name, test=test, score=score, root=options.to, trusted=options.trusted)
 
 
 def _publish(options):
@@ -256,7 +248,8 @@ def _serve(options):
     if options.model_config_file:
         configs = tuple(models.read_config(options.model_config_file))
     else:
-        configs = tuple(models.ModelConfig(name, base) for name, base in card.bases(options.names).items())
+        bases = card.bases(options.names)
+        configs = tuple(models.ModelConfig(name, base, trusted=options.trusted) for name, base in bases.items())
     for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_body_mb", "timeout"):
         if getattr(options, name) <= 0:
             raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")
@@ -298,5 +291,6 @@ def _deploy(options):
         print(f"Timing {name} at batches of 1 to {deploy.LARGEST} ...", flush=True)
 
     image = {"image": options.image} if options.image else {}
-    for path in deploy.write(Path("deploy"), options.names, canary=options.canary, progress=say, **image):
+    written = deploy.write(Path("deploy"), options.names, canary=options.canary, trusted=options.trusted, progress=say, **image)
+    for path in written:
         print(path)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import ZooError
+from zoo.names import check_name, printable
 from zoo.startup import after_tensorflow, quiet_tensorflow
 
 
@@ -97,7 +98,7 @@ def command(config: RunConfig, recipe: str) -> str:
 
 def recipe_name(config: RunConfig) -> str:
     """Name of the recipe that a configuration belongs to: that of the file which defines its class."""
-    return Path(inspect.getfile(type(config))).stem
+    return check_name(Path(inspect.getfile(type(config))).stem, "The name of a recipe's file, which its runs have too,")
 
 
 def run(main, arguments=None):
@@ -120,7 +121,7 @@ def run(main, arguments=None):
                 prepare(config)  # TensorFlow alone knows whether there is a GPU, and data may take minutes to read
             return main(config)
     except ZooError as error:
-        print(f"error: {error}", file=sys.stderr)
+        print(f"error: {printable(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command continues this run from its last full epoch.", file=sys.stderr)

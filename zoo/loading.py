@@ -1,12 +1,14 @@
-"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card."""
+"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card and what checks it."""
 
 import base64
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 
 from zoo import card as cards
+from zoo import trust
 from zoo.errors import ZooError
 
 
@@ -22,14 +24,9 @@ class Model:
     def __init__(self, directory: Path, card: dict):
         self.directory = directory
         self.card = card
-        try:
+        with _readable(directory, card):
             self._loaded = tf.saved_model.load(str(directory))
-        except Exception as error:  # a checked file that TensorFlow cannot read: an older TensorFlow, most likely
-            wanted = card["versions"]["tensorflow"]
-            raise ZooError(
-                f"TensorFlow {tf.__version__} cannot load {directory}, made with {wanted}: {str(error).splitlines()[0]}"
-            ) from error
-        self.signatures = dict(self._loaded.signatures)
+            self.signatures = dict(self._loaded.signatures)
 
     def predict(self, inputs, *, signature: str = "serving_default", batch_size: int = 32) -> list[dict]:
         """Answers raw inputs.
@@ -143,20 +140,43 @@ def readable(value):
     return value.item() if isinstance(value, np.generic) else value
 
 
-def load(name, version: int | None = None) -> Model:
-    """Loads a published artefact by name, or one by path, after checking the hashes of its files.
+def load(name, version: int | None = None, *, trusted: bool = False) -> Model:
+    """Loads a published artefact by name, or one by path, after checking the hashes of its files and the ops of its graph.
 
     Args:
         name: looked up in `$ZOO_MODELS`, `./saved_models` and the checkout, or a path.
         version: the newest if None.
+        trusted: load whatever ops the graph holds, also those that read and write files or run Python; see SECURITY.md.
 
     Returns:
         A `Model` with `.predict(inputs)`, `.signatures` and `.card`.
 
     Raises:
-        ZooError: if there is none of that name, or a file of it is missing or not the one that was exported.
+        ZooError: if there is none of that name, a file of it is missing or not the one that was exported, or its graph could
+            do more than compute and `trusted` is not set.
     """
+    return Model(*checked(name, version, trusted=trusted))
+
+
+def checked(name, version: int | None = None, *, trusted: bool = False) -> tuple[Path, dict]:
+    """The directory and the card of an artefact that may be loaded; arguments and errors as of `load`."""
     directory = cards.find(name, version)
     card = cards.read(directory)
     cards.verify(directory, card)
-    return Model(directory, card)
+    if not trusted:
+        with _readable(directory, card):
+            trust.check(directory)
+    return directory, card
+
+
+@contextlib.contextmanager
+def _readable(directory: Path, card: dict):
+    """Inside it an error says which TensorFlow could not read files that are those of the card: an older one, most likely."""
+    try:
+        yield
+    except ZooError:
+        raise
+    except Exception as error:
+        wanted = card["versions"].get("tensorflow", "another one")
+        reason = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ZooError(f"TensorFlow {tf.__version__} cannot load {directory}, made with {wanted}: {reason}") from error

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from zoo import card as cards
 from zoo.errors import ZooError
+from zoo.names import valid_name
 
 # Sources of data whose models may be published.
 PUBLISHED = ("real", "synthetic")
@@ -67,13 +68,14 @@ def write_index(root: Path) -> None:
         "| artefact | mapping | score | 95 % interval | parameters | size | command |",
         "|---|---|---|---|---|---|---|",
     ]
-    for directory in sorted(root.iterdir()):
-        if there := cards.versions(directory):
-            card = cards.read(directory / str(there[-1]))
-            name, score = next(iter(card["scores"].items()))
-            lines.append(
-                f"| [`{card['name']}`]({directory.name}/{there[-1]}/README.md) | {card['mapping'].replace('_', '-')} "
-                f"| {name} {cards.number(score['value'])} | {cards.interval(score)} | {card['parameters']:,} "
-                f"| {card['bytes'] / 1e6:.1f} MB | `{card['run']['command']}` |"
-            )
+    names = sorted(path.name for path in root.iterdir() if valid_name(path.name))
+    newest = [root / name / str(there[-1]) for name in names if (there := cards.versions(root / name))]
+    for directory, card in cards.readable(newest):
+        name, value, interval = cards.first_score(card)
+        command = cards.code(card["run"]["command"]).replace("|", "\\|")
+        lines.append(
+            f"| [`{card['name']}`]({directory.parent.name}/{directory.name}/README.md) | {card['mapping'].replace('_', '-')} "
+            f"| {cards.prose(name)} {value} | {interval} | {card['parameters']:,} "
+            f"| {card['bytes'] / 1e6:.1f} MB | {command} |"
+        )
     (root / "README.md").write_text("\n".join([*lines, ""]), encoding="utf-8")

@@ -1,9 +1,7 @@
 """`Task`: a builder's model with the preprocessing and decoding around it. It is what is trained, scored and exported."""
 
 import abc
-import base64
 import contextlib
-import importlib
 
 import keras
 import tensorflow as tf
@@ -96,23 +94,20 @@ def weights_read_once(model: keras.Model):
         yield
 
 
-def load_task(name, version=None) -> Task:
+def load_task(name, version=None, *, trusted=False) -> Task:
     """Rebuilds the task of an artefact, with its trained weights, to go on training from.
 
     Args:
         name: name or path of an artefact, as in `zoo.load`.
-        version: see `zoo.load`.
-    """
-    from zoo import card
+        version, trusted: see `zoo.load`.
 
-    directory = card.find(name, version)
-    facts = card.read(directory)
-    task_class = getattr(importlib.import_module(facts["task"]["module"]), facts["task"]["class"])
-    # only a newline ends a line here: a vocabulary may hold characters that Python's splitlines takes for one
-    assets = {path.name: path.read_text(encoding="utf-8").split("\n")[:-1] for path in (directory / "assets").glob("*")}
-    inputs = [example["input"] for example in facts["examples"]]
-    examples = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in inputs]
-    task = task_class.from_config(facts["task"], assets, examples)
+    Raises:
+        ZooError: as `zoo.load`, or if the family that the card names is none of this package and was not imported before.
+    """
+    from zoo import loading, origin
+
+    directory, card = loading.checked(name, version, trusted=trusted)
+    task = origin.rebuild(directory, card)
     restore_weights(task.model, directory)
     return task
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from zoo import card as cards
 from zoo.errors import ZooError
+from zoo.names import valid_name
 
 IMAGE = "tensorflow/serving:2.19.1"
 OTHERS = {"prometheus": "v3.5.0", "grafana": "12.1.0"}
@@ -45,15 +46,16 @@ class Timing:
         return round(500 * self.milliseconds[1])
 
 
-def measure(name) -> Timing:
+def measure(name, *, trusted=False) -> Timing:
     """Times an artefact with the examples of its card.
 
     Args:
         name: name or path of an artefact.
+        trusted: see `zoo.load`.
     """
     from zoo import loading
 
-    model = loading.load(name)
+    model = loading.load(name, trusted=trusted)
     examples = [example["input"] for example in model.card["examples"]]
     found, size = {}, 1
     while size <= LARGEST:
@@ -69,13 +71,16 @@ def measure(name) -> Timing:
     return Timing(found)
 
 
-def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, progress=lambda name: None) -> list[Path]:
+def write(
+    directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, trusted=False, progress=lambda name: None
+) -> list[Path]:
     """Writes the configurations.
 
     Args:
         directory: where to; what is there of the same name is replaced. It lies beside `saved_models/`.
         names: published artefacts, all if there is none.
         canary: serve the two newest versions, the label `canary` on the newest and `stable` on the one before.
+        trusted: see `zoo.load`.
         image: of TensorFlow Serving; that for a GPU has "-gpu" behind it.
         progress: called with the name of an artefact before it is timed.
 
@@ -86,13 +91,13 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
         ZooError: if there is no such artefact.
     """
     bases = cards.bases(names)
-    if foreign := [name for name in bases if Path(name).name != name]:
+    if foreign := [name for name in bases if not valid_name(name)]:
         raise ZooError(f"{foreign[0]} is a path; publish the artefact and give its name.")
     timings = {}
     for name, base in bases.items():
         if _batched(base):
             progress(name)
-            timings[name] = measure(base)
+            timings[name] = measure(base, trusted=trusted)
     served = {name: cards.versions(base)[-2 if canary else -1 :] for name, base in bases.items()}
     files = {
         "models.config": _models(served),

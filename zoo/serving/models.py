@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import contextlib
+import functools
 import logging
 import re
 from concurrent.futures import ThreadPoolExecutor
@@ -33,6 +34,7 @@ class ModelConfig:
         latest: how many of the newest versions are served; None for all.
         specific: versions that are served whatever is newer; none for the policy of `latest`.
         labels: label → version.
+        trusted: load whatever ops a version holds: the word of whoever wrote a models.config, not of a name alone.
     """
 
     name: str
@@ -40,6 +42,7 @@ class ModelConfig:
     latest: int | None = 1
     specific: tuple[int, ...] = ()
     labels: dict[str, int] = field(default_factory=dict)
+    trusted: bool = True
 
     def wanted(self) -> list[int]:
         """The versions that should be served now, newest first."""
@@ -114,8 +117,9 @@ class Models:
         if self._tried.get((name, version)) == changed:
             return  # it failed, and is still the same
         self._states[name][version] = (State.LOADING, "")
+        make = functools.partial(Servable, name, version, directory, trusted=self.configs[name].trusted)
         try:
-            servable = await asyncio.get_running_loop().run_in_executor(self._loading, Servable, name, version, directory)
+            servable = await asyncio.get_running_loop().run_in_executor(self._loading, make)
         except Exception as error:  # whatever is wrong with a new version, the others go on
             self._tried[name, version] = changed
             message = str(error).strip().splitlines()

@@ -11,6 +11,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo import card as cards
+from zoo import trust
 from zoo.serving.batching import Batcher
 from zoo.serving.errors import Internal, InvalidArgument
 
@@ -22,19 +23,26 @@ WRONG = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.Fa
 class Servable:
     """A loaded version of a model. Loading takes a while: make it in a thread.
 
+    Args:
+        name, version: of the model.
+        directory: of the SavedModel.
+        trusted: load whatever ops it holds.
+
     Attributes:
         name, version: of the model.
         signatures: name → `SignatureDef`, as stored.
 
     Raises:
-        ZooError: if its files are not those of its card.
+        ZooError: if its files are not those of its card, or it could do more than compute and is not trusted.
         Exception: whatever TensorFlow raises for a directory that is not a SavedModel.
     """
 
-    def __init__(self, name: str, version: int, directory: Path):
+    def __init__(self, name: str, version: int, directory: Path, *, trusted: bool = False):
         self.name, self.version = name, version
         if (directory / cards.FILE).is_file():  # other SavedModels have none
             cards.verify(directory, cards.read(directory))
+        if not trusted:
+            trust.check(directory)
         self._loaded = tf.saved_model.load(str(directory))
         graph = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes()).meta_graphs[0]
         self._functions = dict(self._loaded.signatures)

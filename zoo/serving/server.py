@@ -73,15 +73,21 @@ class Server:
         """Loads the models, then listens.
 
         Raises:
-            ZooError: if a model cannot be loaded or a port is taken.
+            ZooError: if no model can be loaded or a port is taken.
         """
         options, models = self.options, self.service.models
         await models.refresh()
-        for name in models.configs:
+        failed = []
+        for name, config in models.configs.items():
             if not models.serves(name):
                 states = [f"version {version}: {message}" for version, _, message in models.known(name)]
-                where = models.configs[name].base_path
-                raise ZooError(f"{name} cannot be served: {'; '.join(states) or f'there is no version below {where}'}")
+                failed.append(
+                    f"{name} cannot be served: {'; '.join(states) or f'there is no version below {config.base_path}'}"
+                )
+        if len(failed) == len(models.configs):
+            raise ZooError("\n".join(failed))
+        for message in failed:  # one bad model does not take the others down
+            log.error(message)
         if options.port is not None:
             self._app = Rest(self.service, max_body=options.max_body, body_timeout=options.body_timeout)
             config = uvicorn.Config(

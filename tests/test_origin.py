@@ -1,0 +1,137 @@
+"""What a card names is looked up, and never imported."""
+
+import sys
+import types
+
+import pytest
+import small_cards
+
+import zoo
+from zoo import card as cards
+from zoo import origin
+
+
+@pytest.fixture
+def payload(tmp_path, monkeypatch):
+    """A module beside the artefact, which an import of its name would find; gives the names of the modules that it ran as."""
+    ran = []
+    monkeypatch.setattr(sys, "ran_payloads", ran, raising=False)
+    (tmp_path / "payload.py").write_text("import sys\nsys.ran_payloads.append(__name__)\nclass Payload:\n    pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        ("payload", "Payload"),
+        ("os", "system"),
+        ("builtins", "eval"),
+        ("zoo.tasks", "Task"),  # abstract
+        ("zoo.models.text_classifier", "Words"),  # imported there, no family
+        ("zoo.models.text_classifier", "_private"),
+        ("zoo.models.payload", "Payload"),
+        ("zoo.models...payload", "Payload"),
+        ("zoo.exporting", "_Float16Storage"),
+    ],
+)
+def test_a_card_imports_nothing(copy, payload, module, name):
+    small_cards.change(copy, lambda card: card["task"].update({"module": module, "class": name}))
+    with pytest.raises(zoo.ZooError, match=rf"There is no family {name} of .* imports nothing"):
+        zoo.load_task(copy)
+    assert payload == []
+    assert "payload" not in sys.modules
+
+
+def test_a_family_that_the_program_imported_is_found(copy):
+    class Mine(zoo.TextClassifier):
+        pass
+
+    small_cards.change(copy, lambda card: card["task"].update({"module": __name__, "class": "Mine"}))
+    assert type(zoo.load_task(copy)) is Mine
+
+
+TASKS = {
+    "a field is missing": lambda task: task.pop("words_limit"),
+    "a field of another kind": lambda task: task.update(words_limit="many"),
+    "no such builder": lambda task: task.update(builder="nothing"),
+    "another builder": lambda task: task.update(builder="series_regressor"),
+    "an unknown argument": lambda task: task["arguments"].update(payload=1),
+    "weights from elsewhere": lambda task: task["arguments"].update(weights="spanish_to_english"),
+    "an object for Keras": lambda task: task["arguments"].update(units={"module": "os", "class_name": "system", "config": {}}),
+    "an argument of another kind": lambda task: task["arguments"].update(units="x"),
+    "a cell that is none": lambda task: task["arguments"].update(cell="../x"),
+}
+
+
+@pytest.mark.parametrize("case", TASKS)
+def test_a_task_that_cannot_be_rebuilt_is_said(copy, case):
+    small_cards.change(copy, lambda card: TASKS[case](card["task"]))
+    with pytest.raises(zoo.ZooError):
+        zoo.load_task(copy)
+
+
+def test_examples_and_assets_of_another_kind_are_said(copy):
+    small_cards.change(copy, lambda card: card["examples"][0].update(input={"path": "/etc/passwd"}))
+    with pytest.raises(zoo.ZooError, match="does not describe a TextClassifier: KeyError"):
+        zoo.load_task(copy)
+    (copy / "assets" / "labels.txt").write_bytes(b"\xff")
+    small_cards.change(copy, lambda card: card["examples"].clear() or card.update(files=cards.hashes(copy)))
+    with pytest.raises(zoo.ZooError, match="does not describe a TextClassifier: UnicodeDecodeError"):
+        zoo.load_task(copy)
+
+
+def test_the_loaders_and_scores_are_those_of_this_package():
+    assert {"imdb_reviews", "mnist", "labelled_texts", "adding_problem"} <= origin.loaders().keys()
+    assert origin.scores().keys() == {"accuracy", "translation", "captioning", "regression"}
+    shipped = [cards.read(path) for path in cards.artefacts().values()]
+    assert {card["data"]["loader"] for card in shipped} <= origin.loaders().keys()
+    assert {f"{card['task']['module']}.{card['task']['class']}" for card in shipped} <= origin.families().keys()
+
+
+def data(loader, source="real", **arguments):
+    return {**small_cards.card()["data"], "loader": loader, "source": source, "arguments": arguments}
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        *(
+            ({"data": data(name)}, "a loader of data that the zoo does not have")
+            for name in ("photos", "Splits", "stable_bucket")
+        ),
+        ({"data": data("__import__", name="os")}, "a loader of data that the zoo does not have"),
+        *(
+            ({"metric": name}, "a score that the zoo does not have")
+            for name in ("proportion", "regression_scores", "np", "_plain")
+        ),
+        ({"data": data("imdb_reviews", "own")}, "gives real data or a sample"),
+        ({"data": data("imdb_reviews", config={})}, "does not take the arguments"),
+        ({"data": data("imdb_reviews", path="/etc/passwd")}, "does not take the arguments"),
+        ({"data": data("adding_problem", "synthetic", length="9")}, "read data of whoever trained it"),
+        ({"data": data("adding_problem", "synthetic", length=9)}, "does not take the arguments"),
+        (
+            {"data": data("adding_problem", "synthetic", length=True, train=1, validation=1, test=1)},
+            "does not take the arguments",
+        ),
+        ({"data": data("adding_problem", "synthetic", length=-1, train=1, validation=1, test=1)}, "at least 2 steps"),
+        ({"data": data("labelled_texts", "own", path=["/etc/passwd"])}, "does not take the arguments"),
+    ],
+)
+def test_a_card_calls_nothing_but_loaders_and_scores(fields, message):
+    with pytest.raises(zoo.ZooError, match=message):
+        origin.test_and_score(small_cards.card(**fields))
+
+
+def test_files_that_a_card_names_are_read_at_the_users_word(tmp_path):
+    (tmp_path / "mine.csv").write_text("text,label\n" + "".join(f"film {n},{('bad', 'good')[n % 2]}\n" for n in range(100)))
+    arguments = {"path": str(tmp_path / "mine.csv"), "text_column": "text", "label_column": "label"}
+    card = small_cards.card(data=data("labelled_texts", "own", **arguments))
+    with pytest.raises(zoo.ZooError, match=r"read data of whoever trained it \(path .*mine\.csv.*--trusted"):
+        origin.test_and_score(card)
+    test, score = origin.test_and_score(card, trusted=True)
+    assert int(test.cardinality()) > 0
+    assert score.__wrapped__ is zoo.metrics.accuracy
+    captioner = types.SimpleNamespace(card=card, signatures={}, predict=lambda inputs, **_: [{"caption": "x"}] * len(inputs))
+    with pytest.raises(zoo.ZooError, match="the score accuracy, which does not fit this artefact"):
+        score(captioner, test.take(2))

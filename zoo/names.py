@@ -1,0 +1,34 @@
+"""Names and texts that come from others: what may become a path, and what may be shown."""
+
+import re
+
+from zoo.errors import ZooError
+
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
+_VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
+# What a terminal obeys instead of showing it, but for the ends of lines and fields; what turns the direction of writing, so
+# that a text reads otherwise than it is; and halves of characters, which no file can hold.
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+def valid_name(name) -> bool:
+    """Whether something can be the name of an artefact or a run: what is below a root stays below it, on every system."""
+    return isinstance(name, str) and _NAME.fullmatch(name) is not None
+
+
+def check_name(name, what: str) -> str:
+    """A name that is valid, or a `ZooError` that begins with what it is the name of."""
+    if not valid_name(name):
+        rule = "a name has at most 100 letters a to z, digits, _, - and ., and begins with a letter, a digit or _"
+        raise ZooError(f"{what} cannot be {printable(repr(name)[:120])}: {rule}.")
+    return name
+
+
+def version_number(name: str) -> int | None:
+    """The number of a version's directory; None if that is not its name."""
+    return int(name) if _VERSION.fullmatch(name) else None
+
+
+def printable(text: str) -> str:
+    r"""A text of unknown origin for a terminal: what is not shown but obeyed is written as `\u001b`; newline and tab stay."""
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
