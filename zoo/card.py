@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 from pathlib import Path
 
 from zoo.errors import ZooError
@@ -33,8 +34,8 @@ def artefacts() -> dict[str, Path]:
     for _, root in roots():
         if root is not None and root.is_dir():
             for directory in sorted(root.iterdir()):
-                if versions(directory) and directory.name not in found:
-                    found[directory.name] = directory / str(versions(directory)[-1])
+                if directory.name not in found and (there := version_directories(directory)):
+                    found[directory.name] = there[max(there)]
     return found
 
 
@@ -52,9 +53,29 @@ def bases(names=()) -> dict[str, Path]:
 
 def versions(directory: Path) -> list[int]:
     """The versions below NAME/, ascending."""
-    if not directory.is_dir():
-        return []
-    return sorted(int(path.name) for path in directory.iterdir() if path.name.isdigit() and (path / FILE).is_file())
+    return sorted(version_directories(directory))
+
+
+def version_directories(directory: Path) -> dict[int, Path]:
+    """Version → its directory, of the artefacts below NAME/."""
+    there = numbered(directory) if directory.is_dir() else {}
+    return {version: path for version, path in there.items() if (path / FILE).is_file()}
+
+
+def numbered(directory: Path) -> dict[int, Path]:
+    """Version → directory, of the directories below another that are named as a version is.
+
+    As in TensorFlow Serving: decimal digits that fit into 64 bits, zeros before them or not ("00000123" is version 123).
+    `str.isdigit` takes "²" and "١٢" too.
+
+    Raises:
+        OSError: if the directory cannot be read.
+    """
+    found = {}
+    for path in sorted(directory.iterdir()):  # of "007" and "7" the plain one counts
+        if re.fullmatch("[0-9]{1,40}", path.name) and int(path.name) < 2**63 and os.path.isdir(path):
+            found[int(path.name)] = path
+    return found
 
 
 def find(name, version: int | None = None) -> Path:
@@ -96,10 +117,11 @@ def find(name, version: int | None = None) -> Path:
 
 def _version(directory: Path, version: int | None) -> Path | None:
     """One version below NAME/, the newest if None; None if there is not any."""
-    there = versions(directory)
+    there = version_directories(directory)
     if there and version not in (None, *there):
-        raise ZooError(f"{directory.name} has no version {version}; there is {', '.join(map(str, there))} in {directory}.")
-    return (directory / str(version or there[-1])).resolve() if there else None
+        known = ", ".join(map(str, sorted(there)))
+        raise ZooError(f"{directory.name} has no version {version}; there is {known} in {directory}.")
+    return there[max(there) if version is None else version].resolve() if there else None
 
 
 def read(directory: Path) -> dict:
