@@ -16,7 +16,7 @@ OTHERS = {"prometheus": "v3.5.0", "grafana": "12.1.0"}
 TEMPLATES = Path(__file__).with_name("templates")
 REQUEST = 512  # rows of a request, and of all that wait
 LARGEST = 64  # rows of a batch that are tried
-GAIN = 1.1  # a batch twice as large that is not so much faster a row is not worth its latency
+NEAR = 1.1  # a row that takes so much longer than at the best size is not worth more latency
 SECONDS = 1.0  # about how long a batch size is timed
 
 
@@ -32,12 +32,9 @@ class Timing:
 
     @property
     def max_batch_size(self) -> int:
-        """The largest of the sizes up to which every doubling pays."""
-        sizes = sorted(self.milliseconds)
-        for small, large in itertools.pairwise(sizes):
-            if (self.milliseconds[small] / small) / (self.milliseconds[large] / large) < GAIN:
-                return small
-        return sizes[-1]
+        """The smallest size at which a row takes about as long as at the best one: one slow measurement decides nothing."""
+        row = {size: milliseconds / size for size, milliseconds in self.milliseconds.items()}
+        return min(size for size in row if row[size] <= NEAR * min(row.values()))
 
     @property
     def timeout_micros(self) -> int:

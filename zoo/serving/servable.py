@@ -130,7 +130,13 @@ class Servable:
             outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
             return {name: np.asarray(value.numpy()) for name, value in outputs.items()}
         except Exception as error:
-            raise KINDS.get(type(error), Internal)(told(error)) from error
+            odd = [
+                f"input {name} has the shape {list(value.shape)}; the signature says {specs[name].shape}"
+                for name, value in sorted(inputs.items())
+                if not specs[name].shape.is_compatible_with(value.shape)
+            ]
+            kind = InvalidArgument if odd else KINDS.get(type(error), Internal)
+            raise kind("; ".join([told(error), *odd])) from error
 
 
 def _specs(signature):

@@ -106,6 +106,6 @@ class Service:
         return time.monotonic() + min(seconds if seconds is not None else self.timeout, self.timeout)
 
     def metrics(self) -> bytes:
-        """The counts, in Prometheus's text format, with TensorFlow Serving's spelling: no `_total`, whole numbers without `.0`."""
+        """The counts, in the text format of Prometheus, spelt as by TensorFlow Serving: no `_total`, limits without `.0`."""
         page = generate_latest(self._registry).decode().replace(f"{COUNT}_total", COUNT)
         return re.sub(r'(le="\d+)\.0"', r'\1"', page).encode()
