@@ -181,9 +181,9 @@ def _array(values, spec):
         raise InvalidArgument(f"A list is nested {len(shape)} levels deep; a tensor has {DEEPEST} dimensions at most")
     flat = []
     _flatten(values, shape, 0, flat)
-    dtype = object if spec.dtype.name == "string" else spec.dtype.as_numpy_dtype
-    array = np.empty(len(flat), dtype)
-    array[:] = _converted(flat, spec.dtype)
+    flat = _converted(flat, spec.dtype)
+    array = np.empty(len(flat), object if spec.dtype.name == "string" else spec.dtype.as_numpy_dtype)
+    array[:] = flat
     return array.reshape(shape)
 
 
@@ -209,8 +209,8 @@ def _converted(values, dtype):
     """JSON values as what a dtype holds."""
     if dtype.name == "string":
         return [_bytes(value) for value in values]
-    if dtype.name not in NUMBERS and values:
-        raise Unimplemented(f"Conversion of JSON Value: {_shown(values[0])} to type: {dtype.name}")
+    if dtype.name not in NUMBERS:
+        raise Unimplemented(f"Conversion of JSON Value: {_shown(values[0] if values else [])} to type: {dtype.name}")
     allowed = {bool} if dtype.is_bool else {int, float} if dtype.is_floating else {int}
     if not set(map(type, values)) <= allowed:
         raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype.name)
