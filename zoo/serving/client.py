@@ -57,10 +57,11 @@ class _Client:
             Unavailable, DeadlineExceeded: if there was no answer, after retries.
             ZooError: if the inputs are not such a list.
         """
-        if isinstance(inputs, (str, bytes, Path, dict)) or not hasattr(inputs, "__iter__"):
-            raise ZooError(
-                f"predict takes a list with one item per example, not {type(inputs).__name__}: predict(NAME, [...])."
-            )
+        try:
+            inputs = list(None if isinstance(inputs, (str, bytes, Path, dict)) else inputs)
+        except TypeError as error:
+            kind = type(inputs).__name__
+            raise ZooError(f"predict takes a list with one item per example, not {kind}: predict(NAME, [...]).") from error
         if version is not None and label is not None:
             raise ZooError("Give a version or a label, not both.")
         if not isinstance(name, str) or not name:
@@ -69,7 +70,7 @@ class _Client:
             raise ZooError(f"A version is a whole number from 0 on, not {version!r}.")
         if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
             raise ZooError(f"batch_size is a whole number above 0, not {batch_size!r}.")
-        inputs, groups = list(inputs), {}
+        groups = {}
         for index, item in enumerate(inputs):  # rows of other shapes do not fit into one tensor
             groups.setdefault(values.shape(item), []).append(index)
         parts = [group[start : start + batch_size] for group in groups.values() for start in range(0, len(group), batch_size)]

@@ -14,7 +14,8 @@ from tensorflow_serving.apis import prediction_log_pb2
 from zoo import card as cards
 from zoo.errors import ZooError
 from zoo.serving.batching import Batcher
-from zoo.serving.errors import Internal, InvalidArgument, ResourceExhausted, ServingError, Unimplemented, told
+from zoo.serving.errors import Internal, InvalidArgument, NotFound, ResourceExhausted, ServingError, Unimplemented, told
+from zoo.serving.tensors import as_numpy
 
 STORED = ("saved_model.pb", "saved_model.pbtxt")  # the files that make a directory a SavedModel
 TAG = "serve"
@@ -24,6 +25,7 @@ KINDS = {
     tf.errors.InvalidArgumentError: InvalidArgument,
     tf.errors.OutOfRangeError: InvalidArgument,
     tf.errors.FailedPreconditionError: InvalidArgument,
+    tf.errors.NotFoundError: NotFound,
     tf.errors.UnimplementedError: Unimplemented,
     tf.errors.ResourceExhaustedError: ResourceExhausted,
 }
@@ -128,7 +130,7 @@ class Servable:
         specs = self._specs[key]
         try:
             outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
-            return {name: np.asarray(value.numpy()) for name, value in outputs.items()}
+            return {name: as_numpy(value) for name, value in outputs.items()}
         except Exception as error:
             odd = [
                 f"input {name} has the shape {list(value.shape)}; the signature says {specs[name].shape}"

@@ -73,9 +73,14 @@ def to_array(name: str, proto: tensor_pb2.TensorProto, largest: int = LARGEST) -
         if given > elements:
             raise InvalidArgument(f"tensor parsing error: {name} has {given} values; its shape takes {elements}")
     try:
-        return np.asarray(tf.io.parse_tensor(proto.SerializeToString(), dtype).numpy())
+        return as_numpy(tf.io.parse_tensor(proto.SerializeToString(), dtype))
     except Exception as error:  # of a broken one TensorFlow and NumPy raise many kinds
         raise InvalidArgument(f"tensor parsing error: {name}") from error
+
+
+def as_numpy(tensor: tf.Tensor) -> np.ndarray:
+    """A tensor's values as an array, strings as Python objects: NumPy's own strings lose zeros at their end."""
+    return np.asarray(tensor.numpy(), object if tensor.dtype == tf.string else None)
 
 
 def to_proto(array: np.ndarray) -> tensor_pb2.TensorProto:

@@ -41,9 +41,11 @@ def content(value):
         array = np.asarray(value)
     except Exception as error:  # whatever another library raises, as for a tensor on a GPU
         raise ZooError(f"A {type(value).__name__} cannot be read as an array: {error}") from error
-    if array.dtype == object and array.ndim == 0:
+    if array.dtype.kind != "O" or array.ndim:
+        return array
+    if not isinstance(array.item(), (str, bytes)):
         raise ZooError(f"A {type(value).__name__} is no text, number, file or list of them.")
-    return array
+    return array.item()
 
 
 def shape(value):
@@ -95,8 +97,8 @@ def as_array(value, dtype: np.dtype) -> np.ndarray:
         array = np.asarray(value)
     except ValueError as error:
         raise ZooError(f"its rows have not the same length: {error}") from error
-    if array.dtype.kind == "O" and dtype.kind == "f":  # whole numbers of more than 64 bits
-        with contextlib.suppress(TypeError, ValueError, OverflowError):
+    if array.dtype.kind == "O" and dtype.kind == "f" and all(isinstance(item, int) for item in array.ravel()):
+        with contextlib.suppress(OverflowError):  # whole numbers of more than 64 bits
             array = array.astype(np.float64)
     kind, wanted = array.dtype.kind, "bool" if dtype.kind == "b" else dtype.name
     if kind == "O":
