@@ -125,6 +125,13 @@ def test_the_gpu_variant_changes_what_is_there(written):
     assert resources["gpu"] == ["../base"]  # the use of a CPU says nothing of a GPU
 
 
+def test_memory_grows_with_the_models(written):
+    pod = yaml.safe_load((written / "kubernetes" / "base" / "deployment.yaml").read_text())["spec"]["template"]["spec"]
+    assert pod["containers"][0]["resources"]["limits"]["memory"] == "3Gi"  # three versions of about a megabyte
+    found = zoo.load(NAME).directory
+    assert deploy._memory({NAME: dict.fromkeys(range(20), found)}) == 6
+
+
 def test_a_pod_runs_as_nobody_and_writes_nowhere_but_tmp(written):
     pod = yaml.safe_load((written / "kubernetes" / "base" / "deployment.yaml").read_text())["spec"]["template"]["spec"]
     (container,) = pod["containers"]

@@ -66,4 +66,6 @@ def test_errors_keep_their_status():
     found = errors.from_grpc("PERMISSION_DENIED", "?")
     assert (type(found), found.code) == (errors.ServingError, "PERMISSION_DENIED")
     assert type(errors.from_grpc("INVALID_ARGUMENT", "?")) is errors.InvalidArgument
+    assert type(errors.from_grpc("FAILED_PRECONDITION", "?")) is errors.FailedPrecondition
+    assert type(errors.from_http(400, "?")) is errors.InvalidArgument
     assert type(errors.from_grpc("RESOURCE_EXHAUSTED", "?")) is errors.ResourceExhausted

@@ -214,7 +214,7 @@ class GrpcClient(_Client):
             try:
                 return once(request)
             except ZooError as error:
-                if not known or type(error) not in (ZooError, errors.InvalidArgument):
+                if not known or not (type(error) is ZooError or isinstance(error, errors.InvalidArgument)):
                     raise
             del self._specs[self._key(request.model_spec)]  # a version that came since may take other inputs
             return once(request)

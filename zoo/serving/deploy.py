@@ -1,6 +1,7 @@
 """Configurations of TensorFlow Serving, Docker Compose, Kubernetes, Prometheus and Grafana for the artefacts that are there."""
 
 import itertools
+import math
 import os
 import re
 import statistics
@@ -16,8 +17,9 @@ IMAGE = "tensorflow/serving:2.19.1"
 OTHERS = {"prometheus": "v3.5.0", "grafana": "12.1.0"}
 TEMPLATES = Path(__file__).with_name("templates")
 VERBATIM = ("grafana/dashboard.json",)  # its own words begin with $
-# TensorFlow Serving with the models, their batches, and 600 MB for images of 64 megapixels; CUDA's libraries take more.
-MEMORY = {"cpu": 3, "gpu": 8}  # GiB
+# GiB of memory: the server with its batches and 0.6 for images of 64 megapixels; a version's graph; a byte of its weights;
+# the libraries of CUDA.
+SERVER, GRAPH, WEIGHTS, CUDA = 1.5, 0.2, 3 / 2**30, 5
 REQUEST = 512  # rows of a request, and of all that wait
 LARGEST = 64  # rows of a batch that are tried
 NEAR = 1.1  # a row that takes so much longer than at the best size is not worth more latency
@@ -109,8 +111,9 @@ def write(directory: Path, names: list[str] = (), *, canary=False, image=IMAGE, 
         "versions": " ".join(f"{name}/versions/{version}" for name, versions in served.items() for version in versions),
         "copies": "\n".join(_copies(here, name, versions, name in batched) for name, versions in served.items()),
         "alerts": "".join(_alert(name) for name in served),
-        "memory": MEMORY["cpu"],
-        "gpu_memory": MEMORY["gpu"],
+        "memory": (memory := _memory(served)),
+        "least_memory": memory - 1,
+        "gpu_memory": memory + CUDA,
         **OTHERS,
     }
     for path in sorted(TEMPLATES.rglob("*")):
@@ -206,6 +209,13 @@ def _batched(directory):
     """Whether rows of different requests fit into one tensor: TensorFlow Serving fails a batch of other lengths as a whole."""
     inputs = cards.read(directory)["signatures"]["serving_default"]["inputs"]
     return not any("?" in shape for shape in inputs.values())
+
+
+def _memory(served):
+    """GiB that the models take at most, as measured on the artefacts that are shipped."""
+    directories = [directory for versions in served.values() for directory in versions.values()]
+    stored = sum(path.stat().st_size for directory in directories for path in directory.rglob("*") if path.is_file())
+    return math.ceil(SERVER + GRAPH * len(directories) + WEIGHTS * stored)
 
 
 def _copies(here, name, versions, batched):

@@ -44,6 +44,12 @@ class InvalidArgument(ServingError):
     code, http = "INVALID_ARGUMENT", 400
 
 
+class FailedPrecondition(InvalidArgument):
+    """The request is wrong for this model: it has no such signature, or is in no state to answer."""
+
+    code = "FAILED_PRECONDITION"
+
+
 class NotFound(ServingError):
     """There is no such model, version or label."""
 
@@ -110,6 +116,7 @@ def from_grpc(code: str, message: str) -> ServingError:
     """The error of a gRPC status code."""
     rest_only = (TooLarge, RequestTimeout, UnsupportedEncoding)
     known = {error.code: error for error in ServingError.__subclasses__() if error not in rest_only}
+    known[FailedPrecondition.code] = FailedPrecondition
     error = known.get(code, ServingError)(message)
     error.code = code
     return error

@@ -14,7 +14,16 @@ from tensorflow_serving.apis import prediction_log_pb2
 from zoo import card as cards
 from zoo.errors import ZooError
 from zoo.serving.batching import Batcher
-from zoo.serving.errors import Internal, InvalidArgument, NotFound, ResourceExhausted, ServingError, Unimplemented, told
+from zoo.serving.errors import (
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    ServingError,
+    Unimplemented,
+    told,
+)
 from zoo.serving.tensors import as_numpy
 
 STORED = ("saved_model.pb", "saved_model.pbtxt")  # the files that make a directory a SavedModel
@@ -24,7 +33,7 @@ WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
 KINDS = {
     tf.errors.InvalidArgumentError: InvalidArgument,
     tf.errors.OutOfRangeError: InvalidArgument,
-    tf.errors.FailedPreconditionError: InvalidArgument,
+    tf.errors.FailedPreconditionError: FailedPrecondition,
     tf.errors.NotFoundError: NotFound,
     tf.errors.UnimplementedError: Unimplemented,
     tf.errors.ResourceExhaustedError: ResourceExhausted,
@@ -95,11 +104,11 @@ class Servable:
         """Inputs of a signature, `serving_default` if it is "".
 
         Raises:
-            InvalidArgument: if there is none.
+            FailedPrecondition: if there is none.
         """
         key = signature or "serving_default"
         if key not in self._specs:
-            raise InvalidArgument(f'Serving signature name: "{key}" not found in signature def')
+            raise FailedPrecondition(f'Serving signature name: "{key}" not found in signature def')
         return self._specs[key]
 
     def refusal(self, method: str) -> ServingError:
