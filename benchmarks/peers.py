@@ -16,48 +16,19 @@ import importlib
 import importlib.util
 import os
 import tempfile
-from dataclasses import dataclass
-from typing import Literal
 
 import keras
 import numpy as np
 import tensorflow as tf
+from architecture import CELLS, RATE, VOCABULARY, Architecture, reordered, triples
+from torch_peer import Torch, from_torch, to_torch
 
 import zoo
 
-RATE = 0.01
-VOCABULARY = 20_000  # embedded where the inputs are tokens; 0 is padding
-CELLS = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}  # Keras's names; PyTorch and ONNX say RNN
-# Keras's gates in the order of the others. Keras: z r h and i f c o; PyTorch: r z n and i f g o; ONNX: z r h and i o f c.
-TORCH_ORDER = {"rnn": (0,), "gru": (1, 0, 2), "lstm": (0, 1, 2, 3)}
+# Keras's gates in ONNX's order. Keras: z r h and i f c o; ONNX: z r h and i o f c.
 ONNX_ORDER = {"rnn": (0,), "gru": (0, 1, 2), "lstm": (0, 3, 1, 2)}
 
-
-@dataclass(frozen=True)
-class Architecture:
-    """A stack of recurrent layers: vectors, float32 [N, T, units] → all outputs [N, T, units * directions].
-
-    Or of tokens, int32 [N, T]: each is embedded, and where the library masks padding, the layers take the mask.
-    """
-
-    inputs: Literal["vectors", "tokens"]
-    cell: str
-    directions: int
-    layers: int
-    units: int
-
-    @property
-    def products(self) -> list[tuple[int, int]]:
-        """Of each layer: how many weights its inputs are multiplied by at each step, and how many the states are."""
-        width = self.directions * self.units * {"rnn": 1, "gru": 3, "lstm": 4}[self.cell]
-        return [((self.directions if layer else 1) * self.units * width, self.units * width) for layer in range(self.layers)]
-
-    def batch(self, size, steps) -> np.ndarray:
-        """Inputs, without padding."""
-        random = np.random.default_rng(size)
-        if self.inputs == "tokens":
-            return random.integers(1, VOCABULARY, (size, steps), dtype=np.int32)
-        return random.normal(size=(size, steps, self.units)).astype(np.float32)
+__all__ = ["CELLS", "PEERS", "RATE", "Architecture", "available", "initial_weights", "stack"]
 
 
 def stack(layers, architecture, **options) -> keras.Model:
@@ -83,7 +54,7 @@ def initial_weights(architecture) -> list[np.ndarray]:
     keras.utils.set_random_seed(0)
     weights = stack(keras.layers, architecture).get_weights()
     random = np.random.default_rng(0)
-    for *_, bias in _triples(weights):
+    for *_, bias in triples(weights):
         bias[:] = random.normal(0, 0.1, bias.shape)
     return weights
 
@@ -167,69 +138,6 @@ class KerasXLA(Keras):
         self.run = tf.function(run, jit_compile=True, autograph=False)
 
 
-class Torch:
-    """PyTorch's module."""
-
-    cells = tuple(CELLS)
-    trains = True
-
-    def __init__(self, architecture, weights, training):
-        import torch
-
-        self.torch, self.cell, self.training = torch, architecture.cell, training
-        self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        torch.backends.cudnn.allow_tf32 = False
-        self.module = getattr(torch.nn, self.cell.upper())(
-            architecture.units,
-            architecture.units,
-            num_layers=architecture.layers,
-            bidirectional=architecture.directions == 2,
-            batch_first=True,
-            device=self.device,
-        )
-        self.module.train(training)
-        self.embedding = torch.from_numpy(weights[0]).to(self.device) if architecture.inputs == "tokens" else None
-        self.reset(weights)
-
-    def __call__(self, x):
-        if self.embedding is not None:
-            x = self.torch.nn.functional.embedding(x, self.embedding)
-        if self.training:
-            outputs = self.module(x)[0].square().mean()
-            parameters = list(self.module.parameters())
-            gradients = self.torch.autograd.grad(outputs, parameters)
-            with self.torch.no_grad():
-                for parameter, gradient in zip(parameters, gradients, strict=True):
-                    parameter.sub_(gradient, alpha=self.rate)
-        else:
-            with self.torch.inference_mode():
-                outputs = self.module(x)[0]
-        if self.device == "cuda":
-            self.torch.cuda.synchronize()
-        return outputs
-
-    def reset(self, weights, rate=RATE):
-        """See `Keras.reset`."""
-        self.rate = rate
-        with self.torch.no_grad():
-            for parameters, triple in zip(self.module.all_weights, _triples(weights), strict=True):
-                for parameter, value in zip(parameters, to_torch(self.cell, *triple), strict=True):
-                    parameter.copy_(self.torch.from_numpy(value))
-
-    def weights(self):
-        """See `Keras.weights`."""
-        parameters = [[self.numpy(parameter) for parameter in layer] for layer in self.module.all_weights]
-        return [weight for layer in parameters for weight in from_torch(self.cell, *layer)]
-
-    def tensor(self, x):
-        """An array as this library's tensor, on its device."""
-        return self.torch.from_numpy(x).to(self.device)
-
-    def numpy(self, x):
-        """A tensor as an array."""
-        return x.detach().cpu().numpy()
-
-
 class ONNXRuntime:
     """ONNX Runtime on a CPU, with a graph of ONNX's own recurrent operators."""
 
@@ -286,7 +194,7 @@ class Jax:
 
     def reset(self, weights, rate=RATE):
         """See `Keras.reset`."""
-        layers = [to_torch("lstm", *triple) for triple in _triples(weights)]
+        layers = [to_torch("lstm", *triple) for triple in triples(weights)]
         parts = [part for layer in layers for part in layer[:2]] + [part for layer in layers for part in layer[2:]]
         self.flat, self.rate = self.tensor(np.concatenate([part.ravel() for part in parts])), rate
 
@@ -323,18 +231,6 @@ def available(on_gpu: bool) -> dict[str, type]:
     return {name: peer for name, peer in PEERS.items() if name not in missing}
 
 
-def to_torch(cell, kernel, recurrent_kernel, bias):
-    """Kernel [F, G*U], recurrent kernel [U, G*U], bias of Keras → [G*U, F], [G*U, U] and two biases [G*U] of PyTorch."""
-    return _reordered(TORCH_ORDER[cell], kernel, recurrent_kernel, bias)
-
-
-def from_torch(cell, kernel, recurrent_kernel, bias, recurrent_bias):
-    """The inverse of `to_torch`; where Keras has one bias it is the first."""
-    parts = (kernel, recurrent_kernel, bias, recurrent_bias)
-    kernel, recurrent_kernel, *biases = (_gates(TORCH_ORDER[cell], part.T) for part in parts)  # each order is its own inverse
-    return kernel, recurrent_kernel, np.stack(biases) if cell == "gru" else biases[0]
-
-
 def onnx_model(architecture, weights) -> bytes:
     """The stack in ONNX: x float [N, T, F] → y [N, T, U * directions], N and T dynamic."""
     from onnx import TensorProto, checker, helper, numpy_helper
@@ -343,7 +239,6 @@ def onnx_model(architecture, weights) -> bytes:
     options = {"hidden_size": units, "direction": "bidirectional" if directions == 2 else "forward"}
     if cell == "gru":
         options["linear_before_reset"] = 1
-    triples = _triples(weights)
     # ONNX reads [T, N, F] and writes [T, directions, N, U]
     tokens = architecture.inputs == "tokens"
     nodes = [helper.make_node("Transpose", ["vectors" if tokens else "x"], ["read_0"], perm=[1, 0, 2])]
@@ -352,7 +247,9 @@ def onnx_model(architecture, weights) -> bytes:
         nodes.insert(0, helper.make_node("Gather", ["embedding", "x"], ["vectors"]))
         constants.append(numpy_helper.from_array(weights[0], "embedding"))
     for layer in range(architecture.layers):
-        both = [_reordered(ONNX_ORDER[cell], *triple) for triple in triples[layer * directions : (layer + 1) * directions]]
+        both = [
+            reordered(ONNX_ORDER[cell], *triple) for triple in triples(weights)[layer * directions : (layer + 1) * directions]
+        ]
         both = [(kernel, recurrent, np.concatenate(biases)) for kernel, recurrent, *biases in both]
         names = [f"W_{layer}", f"R_{layer}", f"B_{layer}"]
         constants += [
@@ -372,21 +269,3 @@ def onnx_model(architecture, weights) -> bytes:
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
     checker.check_model(model, full_check=True)
     return model.SerializeToString()
-
-
-def _reordered(order, kernel, recurrent_kernel, bias):
-    """Both kernels as [G*U, F] and both biases as [G*U], with the gates in another order; the second may be zeros."""
-    bias, recurrent_bias = bias if bias.ndim == 2 else (bias, np.zeros_like(bias))
-    return tuple(np.ascontiguousarray(_gates(order, part).T) for part in (kernel, recurrent_kernel, bias, recurrent_bias))
-
-
-def _gates(order, weight):
-    """A weight [..., G*U] with its gates in another order."""
-    gates = np.split(weight, len(order), axis=-1)
-    return np.concatenate([gates[gate] for gate in order], axis=-1)
-
-
-def _triples(weights):
-    """Keras's flat list of weights as (kernel, recurrent kernel, bias) of each layer and direction, without an embedding."""
-    weights = weights[len(weights) % 3 :]
-    return list(zip(weights[::3], weights[1::3], weights[2::3], strict=True))

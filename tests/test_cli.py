@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -62,7 +63,8 @@ def test_list_can_be_narrowed_and_read_by_programs(zoo_command, shelf):
     assert names()[0] == zoo.list_models()
     assert {"tiny_review", "tiny_caption"} <= set(names()[1])
     assert names("tiny_*") == ([], ["tiny_caption", "tiny_review"])
-    assert names("tiny_*", "--mapping", "one_to_many") == ([], ["tiny_caption"])
+    for mapping in ("one_to_many", "one-to-many"):
+        assert names("tiny_*", "--mapping", mapping) == ([], ["tiny_caption"])
     assert names("nothing like it") == ([], [])
 
 
@@ -89,6 +91,8 @@ def test_predict_reads_arguments_files_and_standard_input(zoo_command, tiny_arte
     assert answers("--file", "texts.txt") == labels
     (tmp_path / "texts.txt").write_text("\r\n".join(TEXTS))
     assert answers("--file", "texts.txt") == labels
+    (tmp_path / "texts.txt").write_bytes("\ufeff".encode() + "\n".join(TEXTS).encode())
+    assert answers("--file", "texts.txt") == labels
     monkeypatch.setattr(sys, "stdin", io.StringIO("\n".join([*TEXTS, "", TEXTS[0]])))
     assert answers() == [*labels, zoo.load(tiny_artefact).predict([""])[0]["label"], labels[0]]  # a line is a text
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
@@ -102,6 +106,33 @@ def test_predict_reads_arguments_files_and_standard_input(zoo_command, tiny_arte
         "recurrent",
         "ngrams",
     }
+
+
+def test_what_is_empty_is_said(tiny_artefact, tmp_path, monkeypatch, capsys):
+    (tmp_path / "empty.txt").touch()
+    main(["predict", str(tiny_artefact), "--file", "empty.txt"])
+    assert capsys.readouterr() == ("", "Nothing to answer: empty.txt is empty.\n")
+    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    main(["predict", str(tiny_artefact)])
+    assert capsys.readouterr() == ("", "Nothing to answer: standard input is empty.\n")
+    main(["predict", str(tiny_artefact), "A film.", " "])
+    said = capsys.readouterr()
+    assert said.out.count("\n") == 2
+    assert said.err == "Input 2 is empty; it is answered as an empty text.\n"
+
+
+def test_what_is_not_utf8_is_named(zoo_command, tiny_artefact, monkeypatch):
+    code, message = zoo_command("predict", tiny_artefact, "good", os.fsdecode("caf\xe9".encode("latin-1")))
+    assert (code, message) == (2, "error: Input 2 is not UTF-8 text: it has the byte 0xe9 at 3.\n")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"good\ncaf\xe9\n")))
+    code, message = zoo_command("predict", tiny_artefact)
+    assert (code, message) == (2, "error: standard input is not UTF-8 text: line 2 has the byte 0xe9.\n")
+
+
+def test_its_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit):
+        main(["--version"])
+    assert capsys.readouterr().out == f"zoo {zoo.__version__}\n"
 
 
 class FakeModel:
@@ -214,8 +245,8 @@ ERRORS = {
     "predict no_such_artefact text": "There is no artefact 'no_such_artefact'; looked in",
     "predict text_classifier text": "It is a builder",
     "predict ARTEFACT --signature beam text": "There is no signature 'beam'; there are parts, serving_default",
-    "predict ARTEFACT --file nowhere.txt": "nowhere.txt cannot be read as UTF-8 text",
-    "predict ARTEFACT --file latin.txt": "latin.txt cannot be read as UTF-8 text",
+    "predict ARTEFACT --file nowhere.txt": "nowhere.txt cannot be read: No such file or directory",
+    "predict ARTEFACT --file latin.txt": "latin.txt is not UTF-8 text: line 2 has the byte 0xe9",
     "predict ARTEFACT --file latin.txt text": "Give either inputs or --file, not both",
     "predict ARTEFACT text --plot a.png": "--plot draws the signature 'attention'",
     "evaluate no_such_artefact": "There is no artefact 'no_such_artefact'",
@@ -228,7 +259,7 @@ ERRORS = {
 
 @pytest.mark.parametrize("command", ERRORS)
 def test_errors_are_one_line_and_code_2(zoo_command, tiny_artefact, tmp_path, command):
-    (tmp_path / "latin.txt").write_bytes("café".encode("latin-1"))
+    (tmp_path / "latin.txt").write_bytes("tea\ncafé".encode("latin-1"))
     code, message = zoo_command(*command.replace("ARTEFACT", str(tiny_artefact)).split())
     assert code == 2
     assert message.startswith("error: ")

@@ -71,12 +71,23 @@ def test_every_signature_answers(model):
         (["a", 3], "Input 1, 'text', must be a string or bytes, not int"),
         (["a", None], "Input 1, 'text', must be a string or bytes, not NoneType"),
         ([["a"]], "Input 0, 'text', must be a string or bytes, not list"),
+        (np.array("a"), "takes a list with one item per example, not ndarray"),
+        (tf.constant("a"), "takes a list with one item per example, not EagerTensor"),
+        (tf.constant(["a"]), r"Input 0, 'text', must be a string or bytes, not EagerTensor; give its .numpy\(\)"),
+        (["a", "b\ud800"], r"Input 1, 'text', is no text: it has U\+D800, half of a surrogate pair, at 1"),
+        ([{"b64": "?"}], "Input 0, 'text': {'b64': ...} must hold base64"),
         ([{"words": "a"}], r"Input 0 has the keys \['words'\]; the signature takes \['text'\]"),
     ],
 )
 def test_other_inputs_are_refused(model, inputs, message):
     with pytest.raises(zoo.ZooError, match=message):
         model.predict(inputs)
+
+
+@pytest.mark.parametrize("batch_size", (-1, 0, 1.5, "2", True))
+def test_a_senseless_batch_size_is_refused(model, batch_size):
+    with pytest.raises(zoo.ZooError, match="batch_size must be a whole number of at least 1"):
+        model.predict(TEXTS, batch_size=batch_size)
 
 
 SERVED = """

@@ -58,7 +58,7 @@ def test_a_recipe_runs_as_a_script(path, tiny_flags, tiny_artefact, tmp_path):
     flags = tiny_flags if path.stem == "imdb_sentiment" else small
     command = [sys.executable, path, *flags, "--runs", "runs"]
     finished = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**os.environ, "PYTHONHASHSEED": "7"})
-    assert finished.returncode == 0, finished.stderr
+    assert (finished.returncode, finished.stderr) == (0, "")
     source = "synthetic" if path.stem in SYNTHETIC else "sample"
     assert ("SAMPLE" in finished.stdout) == (source == "sample")
     assert f"{source} data: " in finished.stdout  # beside the score
@@ -149,6 +149,8 @@ def test_own_texts_from_a_file(imdb, tiny_flags, tmp_path):
     assert [answer["label"] for answer in answers] == [label for _, label in LABELLED]
     assert len(answers[0]["probabilities"]) == 3
     assert model.card["data"]["source"] == "own"
+    own_texts = {row.split('"')[1] for row in rows}
+    assert {example["input"] for example in model.card["examples"]} < own_texts
 
 
 def test_own_sentence_pairs_from_a_file(import_recipe, tmp_path):

@@ -14,7 +14,7 @@ from zoo import config as configs
 from zoo.data import Splits
 from zoo.training import adversarial, state
 from zoo.training.batches import Batches
-from zoo.training.fit import _Watch
+from zoo.training.progress import Watch
 
 LIMIT = 16  # words of a text; the buckets are 3, 4, 8 and 16
 
@@ -143,6 +143,15 @@ def test_a_run_leaves_its_log_and_its_best_weights(reference):
         np.testing.assert_array_equal(variable, value)
 
 
+def test_it_says_how_far_it_will_go_and_how_far_it_went(reference, train, tmp_path, capsys):
+    steps = Batches(reference[0], reference[1].data.train, batch_size=4).steps
+    train(tmp_path, max_steps=steps + 2)
+    said = capsys.readouterr().out
+    assert f"At most {steps + 2} steps, {steps} an epoch." in said
+    assert f"Epoch 1 of 2: {steps} steps, " in said
+    assert "Epoch 2 of 2: 2 steps, " in said
+
+
 def test_the_adapted_start_is_used(reference):
     """The n-gram path starts from counts: "good" alone tells the classes apart from the first epoch on."""
     _, run = reference
@@ -163,7 +172,7 @@ def test_an_interrupted_run_ends_like_one_that_was_not(reference, train, tmp_pat
         return save_arrays(path, variables, progress)
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(_Watch, "on_train_batch_end", within_the_second_epoch)
+        patch.setattr(Watch, "on_train_batch_end", within_the_second_epoch)
         train(tmp_path)
     (path,) = (tmp_path / "test_training").iterdir()
     assert "Continuing" not in capsys.readouterr().out
@@ -267,7 +276,7 @@ def test_a_loss_that_is_no_number_stops_with_advice(train, tmp_path, monkeypatch
 
 def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, train, tmp_path, monkeypatch):
     raw, scored = [], []
-    evaluate, watch = adversarial.Trainer.evaluate, _Watch.on_train_batch_end
+    evaluate, watch = adversarial.Trainer.evaluate, Watch.on_train_batch_end
 
     def record_raw(self, batch, logs=None):
         raw.append([variable.numpy() for variable in self.model.trainable_variables])
@@ -277,7 +286,7 @@ def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, t
         scored.append((len(raw), [variable.numpy() for variable in self.trainable_variables]))
         return evaluate(self, *arguments, **keywords)
 
-    monkeypatch.setattr(_Watch, "on_train_batch_end", record_raw)
+    monkeypatch.setattr(Watch, "on_train_batch_end", record_raw)
     monkeypatch.setattr(adversarial.Trainer, "evaluate", record_scored)
     task, run = train(tmp_path, average=0.5)
 

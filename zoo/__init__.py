@@ -5,6 +5,8 @@ Everything is imported on first use, so that `zoo --help` and `zoo list` need no
 
 import importlib
 
+__version__ = "0.2.0.dev0"
+
 _HOME = {
     # what can be built
     "create_model": "zoo.registry",
@@ -42,7 +44,7 @@ _HOME = {
     "preprocessing": None,
 }
 
-__all__ = list(_HOME)
+__all__ = ["__version__", *_HOME]
 
 
 def __getattr__(name):

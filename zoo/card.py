@@ -20,7 +20,10 @@ PICTURES = {
 
 def roots() -> list[tuple[str, Path]]:
     """Where published artefacts are looked for, in order, each with the words that name the place."""
-    found = [("./saved_models", Path("saved_models")), ("the checkout", Path(__file__).parents[1] / "saved_models")]
+    package = Path(__file__).parent
+    inside = package / "saved_models"  # where setup.py puts them in a wheel
+    found = [("./saved_models", Path("saved_models"))]
+    found.append(("the package", inside) if inside.is_dir() else ("the checkout", package.parent / "saved_models"))
     if os.environ.get("ZOO_MODELS"):
         found.insert(0, ("$ZOO_MODELS", Path(os.environ["ZOO_MODELS"])))
     else:

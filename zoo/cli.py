@@ -7,7 +7,9 @@ import os
 import sys
 from pathlib import Path
 
+from zoo import __version__
 from zoo.errors import ZooError
+from zoo.startup import quiet_tensorflow
 
 
 def main(arguments=None) -> None:
@@ -18,7 +20,7 @@ def main(arguments=None) -> None:
         parser.error(f"unrecognized arguments: {' '.join(more)}")
     elif more:
         options.inputs += more  # `zoo predict NAME --json TEXT`: argparse takes no list in two pieces
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    quiet_tensorflow()
     try:
         options.command(options)
     except ZooError as error:
@@ -32,6 +34,7 @@ def main(arguments=None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="zoo", description="A model zoo for sequence mappings on Keras / TensorFlow.")
+    parser.add_argument("--version", action="version", version=f"zoo {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     def add(function, help_text):
@@ -41,7 +44,7 @@ def _parser() -> argparse.ArgumentParser:
 
     command = add(_list, "List the builders and the trained artefacts.")
     command.add_argument("pattern", nargs="?", default="*", help="shell pattern of names (default: all)")
-    command.add_argument("--mapping", help="one_to_one, one_to_many, many_to_one or many_to_many")
+    command.add_argument("--mapping", help="one-to-one, one-to-many, many-to-one or many-to-many")
     command.add_argument("--json", action="store_true", help="print JSON")
 
     command = add(_info, "Describe a builder or an artefact.")
@@ -111,8 +114,9 @@ def _list(options):
     from zoo import card, registry
 
     builders = [registry.model_info(name) for name in registry.list_models(options.pattern, options.mapping)]
+    mapping = options.mapping and options.mapping.replace("-", "_")
     cards = [(card.read(path), path) for name, path in card.artefacts().items() if fnmatch(name, options.pattern)]
-    cards = [(facts, path) for facts, path in cards if options.mapping in (None, facts["mapping"])]
+    cards = [(facts, path) for facts, path in cards if mapping in (None, facts["mapping"])]
     if options.json:
         models = [{"name": info.name, "mapping": info.mapping, "summary": info.summary} for info in builders]
         print(json.dumps({"builders": models, "artefacts": [{"path": str(path), **facts} for facts, path in cards]}, indent=1))
@@ -159,11 +163,12 @@ def _predict(options):
     signatures = card.read(card.find(options.name, options.version))["signatures"]
     if options.signature not in signatures:
         raise ZooError(f"There is no signature {options.signature!r}; there are {', '.join(sorted(signatures))}.")
-    items = [
-        shell.raw_input(line, signatures[options.signature]["inputs"]) for line in shell.lines(options.inputs, options.file)
-    ]
+    names = signatures[options.signature]["inputs"]
+    items = [shell.raw_input(number, line, names) for number, line in enumerate(shell.lines(options.inputs, options.file), 1)]
     if options.plot:
         _check_plot(options, signatures, len(items))
+    if not items:
+        return
     from zoo import loading
 
     model = loading.load(options.name, options.version)

@@ -3,7 +3,6 @@
 import dataclasses
 import inspect
 import math
-import os
 import shlex
 import sys
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import ZooError
+from zoo.startup import quiet_tensorflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +111,7 @@ def run(main, arguments=None):
     """
     import tyro
 
+    quiet_tensorflow()
     try:
         config = tyro.cli(inspect.signature(main).parameters["config"].annotation, args=arguments)
         prepare(config)
@@ -125,7 +126,6 @@ def run(main, arguments=None):
 
 def prepare(config: RunConfig) -> None:
     """Seeds the random numbers and sets the precision; to be called before a model is built."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
     import tensorflow as tf
 

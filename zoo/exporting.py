@@ -43,6 +43,8 @@ def export(task, run, *, test, score, pictures=()):
         ZooError: if the target cannot be written, or with `--publish` if the artefact may not be published.
     """
     target = run.path / "artefact"
+    if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
+        task.examples = _own_examples(task, run.data.validation)
     with making(target) as directory:
         facts = save(task, directory)
         facts |= _provenance(task, run, score)
@@ -65,6 +67,14 @@ def export(task, run, *, test, score, pictures=()):
     if run.config.publish:
         publish(run.path)
     return loading.load(target)
+
+
+def _own_examples(task, split, count=3, among=300) -> tuple:
+    """Raw inputs of a person's own data, in place of a family's texts or files: short ones, since the card shows them."""
+    found = {example[0] for example in split.take(among).as_numpy_iterator() if example[0]}
+    shortest = sorted(found, key=lambda value: (len(value), value))[:count]
+    is_text = isinstance(task.examples[0], str)
+    return tuple(value.decode("utf-8", errors="replace") if is_text else value for value in shortest) or task.examples
 
 
 def renew(name, *, test, score, root: Path = Path("saved_models")) -> Path:

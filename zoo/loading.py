@@ -47,11 +47,14 @@ class Model:
         Raises:
             ZooError: if the inputs are not such a list, or the signature does not exist.
         """
+        if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+            raise ZooError(f"batch_size must be a whole number of at least 1, not {batch_size!r}.")
         if signature not in self.signatures:
             raise ZooError(f"There is no signature {signature!r}; there are {', '.join(sorted(self.signatures))}.")
         function = self.signatures[signature]
         specs = function.structured_input_signature[1]
-        if isinstance(inputs, (str, bytes, Path, dict)) or not hasattr(inputs, "__iter__"):
+        one = isinstance(inputs, (str, bytes, bytearray, Path, dict)) or getattr(inputs, "shape", None) == ()
+        if one or not hasattr(inputs, "__iter__"):
             raise ZooError(f"predict takes a list with one item per example, not {type(inputs).__name__}: predict([...]).")
         columns = {name: [] for name in specs}
         for index, item in enumerate(inputs):
@@ -79,24 +82,44 @@ class Model:
 
 def _checked(value, spec, name, index):
     """A raw value as what the spec's dtype takes, or a `ZooError` that names the input."""
+    where = f"Input {index}, {name!r}"
     if spec.dtype == tf.string:
-        if isinstance(value, Path):
-            try:
-                return value.read_bytes()
-            except OSError as error:
-                raise ZooError(f"Input {index}, {name!r}: {value} cannot be read: {error.strerror}.") from error
-        if isinstance(value, dict) and set(value) == {"b64"}:
-            return base64.b64decode(value["b64"])
-        if isinstance(value, (str, bytes)):
-            return value
-        raise ZooError(f"Input {index}, {name!r}, must be a string or bytes, not {type(value).__name__}.")
+        return _content(value, where)
     try:
-        array = np.asarray(value, dtype=spec.dtype.as_numpy_dtype)
-    except (TypeError, ValueError) as error:
-        raise ZooError(f"Input {index}, {name!r}, must be {spec.dtype.name} {spec.shape[1:]}: {error}.") from error
+        array = np.asarray(value)
+        wrong = array.dtype.kind not in ("iu" if spec.dtype.is_integer else "b" if spec.dtype.is_bool else "iufb")
+        if wrong and array.size:
+            raise ValueError(f"these are values of type {array.dtype}")
+        array = array.astype(spec.dtype.as_numpy_dtype)
+        if spec.dtype.is_integer and array.size and not np.array_equal(array, value):
+            raise ValueError(f"a number is out of the range of {spec.dtype.name}")
+    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
+        raise ZooError(f"{where}, must be {spec.dtype.name} {spec.shape[1:]}: {error}.") from error
     if not spec.shape[1:].is_compatible_with(array.shape):
-        raise ZooError(f"Input {index}, {name!r}, must have the shape {spec.shape[1:]}, not {array.shape}.")
+        raise ZooError(f"{where}, must have the shape {spec.shape[1:]}, not {array.shape}.")
     return array
+
+
+def _content(value, where):
+    """A text or the content of a file as bytes, or a `ZooError` that names the input."""
+    try:
+        if isinstance(value, Path):
+            return value.read_bytes()
+        if isinstance(value, dict) and set(value) == {"b64"}:
+            return base64.b64decode(value["b64"], validate=True)
+        if isinstance(value, str):
+            return value.encode()
+    except OSError as error:
+        raise ZooError(f"{where}: {value} cannot be read: {error.strerror}.") from error
+    except UnicodeEncodeError as error:
+        character = f"U+{ord(value[error.start]):04X}"
+        raise ZooError(f"{where}, is no text: it has {character}, half of a surrogate pair, at {error.start}.") from error
+    except (TypeError, ValueError) as error:
+        raise ZooError(f"{where}: {{'b64': ...}} must hold base64: {error}.") from error
+    if isinstance(value, bytes):
+        return value
+    hint = "; give its .numpy()" if tf.is_tensor(value) else ""
+    raise ZooError(f"{where}, must be a string or bytes, not {type(value).__name__}{hint}.")
 
 
 def _stacked(values, spec, name):

@@ -71,7 +71,8 @@ def register_model(*, mapping: str):
 
 
 def list_models(pattern: str = "*", mapping: str | None = None) -> list[str]:
-    """Names of the builders that match a shell pattern, of one mapping if given, sorted."""
+    """Names of the builders that match a shell pattern, of one mapping if given (`many_to_one` or `many-to-one`), sorted."""
+    mapping = mapping and mapping.replace("-", "_")
     if mapping not in (None, *MAPPINGS):
         raise ZooError(f"There is no mapping {mapping!r}; there are {', '.join(MAPPINGS)}.")
     models = _infos().values()

@@ -9,28 +9,60 @@ from zoo.errors import ZooError
 
 
 def lines(inputs: list[str], file: Path | None) -> list[str]:
-    """The inputs that were given, else the lines of a file, else those of standard input."""
+    """The inputs that were given, else the lines of a file, else those of standard input; says if there are none.
+
+    Raises:
+        ZooError: for both inputs and a file, or for one that cannot be read as UTF-8.
+    """
     if file and inputs:
         raise ZooError("Give either inputs or --file, not both.")
     if inputs:
         return inputs
+    source = file or "standard input"
+    if not file and sys.stdin.isatty():
+        print("Reading standard input, one input a line, until Ctrl-D.", file=sys.stderr)
+    found = _split(_read(file), source)
+    if not found:
+        print(f"Nothing to answer: {source} is empty.", file=sys.stderr)
+    return found
+
+
+def _read(file: Path | None) -> bytes:
     try:
-        content = file.read_text(encoding="utf-8") if file else sys.stdin.read()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ZooError(f"{file or 'standard input'} cannot be read as UTF-8 text: {error}.") from error
-    return content.removesuffix("\n").split("\n") if content else []
+        if file:
+            return file.read_bytes()
+        return sys.stdin.buffer.read() if hasattr(sys.stdin, "buffer") else sys.stdin.read().encode()
+    except OSError as error:
+        raise ZooError(f"{file or 'standard input'} cannot be read: {error.strerror}.") from error
 
 
-def raw_input(line: str, names):
-    """A line as `Model.predict` takes it, for a signature with these inputs: name → dtype and shape as text."""
+def _split(content: bytes, source) -> list[str]:
+    """Lines of a text in UTF-8, with or without a byte order mark."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = content.count(b"\n", 0, error.start) + 1
+        byte = content[error.start]
+        raise ZooError(f"{source} is not UTF-8 text: line {number} has the byte 0x{byte:02x}.") from error
+    return [line.removesuffix("\r") for line in text.removesuffix("\n").split("\n")] if text else []
+
+
+def raw_input(number: int, line: str, names):
+    """A line as `Model.predict` takes it.
+
+    Args:
+        number: which input it is, from 1, for messages.
+        line: what was given.
+        names: of the signature's inputs: name → dtype and shape as text.
+    """
     if len(names) == 1:
         ((name, what),) = names.items()
         if not what.startswith("string"):
             return _numbers(line)
-        return _path(line) if name.endswith("_bytes") else line
+        return _path(line) if name.endswith("_bytes") else _text(number, line)
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, dict):
         wanted = ", ".join(f'"{name}": ...' for name in sorted(names))
@@ -39,10 +71,22 @@ def raw_input(line: str, names):
     return {name: _path(value) if is_path[name] else value for name, value in values.items()}
 
 
+def _text(number: int, line: str) -> str:
+    """A text as it is, if it is UTF-8; says if it is empty."""
+    try:
+        line.encode()
+    except UnicodeEncodeError as error:  # how Python passes on bytes of a command line that are no UTF-8
+        byte = ord(line[error.start]) & 0xFF
+        raise ZooError(f"Input {number} is not UTF-8 text: it has the byte 0x{byte:02x} at {error.start}.") from error
+    if not line.strip():
+        print(f"Input {number} is empty; it is answered as an empty text.", file=sys.stderr)
+    return line
+
+
 def _numbers(line: str) -> list:
     try:
         values = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         values = None
     if not isinstance(values, list):
         raise ZooError(f"This signature takes numbers as a JSON list, such as [[0.5, 1.0], [0.1, 0.0]], not {line!r}.")

@@ -103,7 +103,7 @@ def test_series_are_arrays_or_lists(model):
     assert len(model.predict([short, long], batch_size=1)) == 2
     with pytest.raises(zoo.ZooError, match=r"must have one shape, not \(3, 2\), \(6, 2\)"):
         model.predict([short, long])
-    for wrong in (0.5, [0.5, 1], [], [["a", "b"]], np.ones((4, 3))):
+    for wrong in (0.5, [0.5, 1], [], [["a", "b"]], [["1", "2"]], [[None, 1]], [[1j, 0]], [[1], [2, 3]], np.ones((4, 3))):
         with pytest.raises(zoo.ZooError, match="Input 0, 'series'"):
             model.predict([wrong])
 

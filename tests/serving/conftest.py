@@ -9,6 +9,8 @@ import pytest
 
 pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
 
+from waiting import wait_for
+
 from zoo.serving import server as serving
 from zoo.serving.models import ModelConfig
 
@@ -35,9 +37,11 @@ class Running:
     async def _made(options):
         return serving.Server(options)
 
-    def __call__(self, coroutine, timeout=120):
-        """Runs a coroutine in the server's loop."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result(timeout)
+    def __call__(self, coroutine):
+        """Runs a coroutine in the server's loop: as long as that takes on a busy machine, while the loop is there."""
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        wait_for(future.done, alive=self._thread.is_alive)
+        return future.result()
 
     def stop(self):
         self(self.server.stop())

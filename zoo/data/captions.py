@@ -158,7 +158,7 @@ def _share(pictures: list[str], listed: set[str]) -> str:
 def _unavailable(message: str, config) -> None:
     """Says what is missing, as an error where the sample will not do."""
     if config.data == "real" or config.data_dir is not None:
-        raise ZooError(f"{message}, or use --data sample.")
+        raise ZooError(f"{message}.")
     print(f"{message}.", flush=True)
 
 

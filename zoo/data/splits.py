@@ -169,7 +169,7 @@ def _download(name: str, where, missing: str, config, probe: str, fetch):
     else:
         missing = f"{probe} cannot be reached"
     if config.data == "real":
-        raise ZooError(f"{name} is not prepared in {where}, and {missing}. Give --data-dir, or use --data sample.")
+        raise ZooError(f"{name} is not prepared in {where}, and {missing}. Give --data-dir.")
     print(f"{name} is not prepared in {where}, and {missing}.", flush=True)
     return None
 

@@ -4,7 +4,6 @@ import csv
 import importlib.util
 import os
 import platform
-import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +16,7 @@ from zoo import kernels
 from zoo.errors import ZooError
 from zoo.training import adversarial, state
 from zoo.training.batches import Batches
+from zoo.training.progress import NotANumber, Watch, words
 
 
 @dataclass
@@ -75,9 +75,11 @@ def fit(task, data, config) -> Run:
         waited, done = progress["waited"], progress["done"]
         print(f"Continuing after epoch {len(run.log)} of {config.epochs}; --fresh starts anew.", flush=True)
 
+    print(f"At most {steps:,} steps, {train.steps:,} an epoch.", flush=True)
     while not done:
         epoch, started = len(run.log), time.monotonic()
-        watch = _Watch(steps, estimate=epoch == 0)
+        which, made = f"Epoch {epoch + 1} of {-(-steps // train.steps)}", int(trainer.optimizer.iterations)
+        watch = Watch(which, steps=min(train.steps, steps - made), last=steps, estimate=epoch == 0)
         try:
             with kernels.truncation_scope(config.bptt_steps):
                 logs = trainer.fit(
@@ -85,21 +87,25 @@ def fit(task, data, config) -> Run:
                     initial_epoch=epoch,
                     epochs=config.epochs,
                     shuffle=False,
-                    verbose=1 if sys.stdout.isatty() else 2,
+                    verbose=0,
                     callbacks=[watch, raw := _OneEpoch()],
                 ).history
-        except _NotANumber as error:
+        except NotANumber as error:
             raise ZooError(
                 f"The loss is not a number any more (step {error.args[0]}). Lower --learning-rate or --clip-norm, or try "
                 f"another --seed; the best weights so far are in {best if best.exists() else 'no file: it was too early'}."
             ) from None
+        finally:
+            watch.close()
         # with averaging, Keras's fit ends by putting the averaged weights in place: these are scored and kept
         scores = trainer.evaluate(validation.epoch(), verbose=0, return_dict=True)
         run.seconds += time.monotonic() - started
         row = {"epoch": epoch + 1, "step": int(trainer.optimizer.iterations), "seconds": round(run.seconds, 1)}
-        row |= {key: values[-1] for key, values in logs.items()} | {f"val_{key}": value for key, value in scores.items()}
+        logs = {key: values[-1] for key, values in logs.items()}
+        row |= logs | {f"val_{key}": value for key, value in scores.items()}
         run.log.append(row)
-        print(f"validation: {', '.join(f'{key} {value:.4f}' for key, value in scores.items())}", flush=True)
+        minutes = (time.monotonic() - started) / 60
+        print(f"{which}: {watch.seen:,} steps, {minutes:.1f} min; {words(logs)}; validation: {words(scores)}", flush=True)
         waited += 1
         if scores[task.monitor] > run.best:
             run.best, run.best_epoch, waited = scores[task.monitor], epoch + 1, 0
@@ -127,33 +133,6 @@ def _optimizer(config, steps):
     span = config.average * steps
     average = {"use_ema": True, "ema_momentum": 1 - 1 / span} if span > 1 else {}
     return keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm, **average)
-
-
-class _NotANumber(Exception):
-    pass
-
-
-class _Watch(keras.callbacks.Callback):
-    """Stops at a loss that is not a number and at the last step; says early how long it will take."""
-
-    AFTER = 20  # steps before the estimate; the first ones include tracing
-
-    def __init__(self, steps, *, estimate):
-        super().__init__()
-        self.steps, self.estimate, self.full, self.seen = steps, estimate, False, 0
-
-    def on_train_batch_end(self, batch, logs=None):
-        done = int(self.model.optimizer.iterations)
-        if not tf.math.is_finite(logs["loss"]):
-            raise _NotANumber(done)
-        self.seen += 1
-        if self.seen == self.AFTER // 2:
-            self.started = time.monotonic()
-        if self.estimate and self.seen == self.AFTER:
-            pace = (time.monotonic() - self.started) / (self.AFTER - self.AFTER // 2)
-            print(f"\nAbout {max(1, round(pace * self.steps / 60))} min for {self.steps:,} steps.", flush=True)
-        if done >= self.steps:
-            self.full = self.model.stop_training = True
 
 
 class _OneEpoch(keras.callbacks.Callback):
