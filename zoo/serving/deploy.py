@@ -143,10 +143,9 @@ def _beside(directory, names):
         raise ZooError(f"{foreign[0]} is a path; publish the artefact and give its name.")
     for name, base in bases.items():
         if base.resolve() != (root / name).resolve():
-            better = base.resolve().parent.parent / "deploy"
             raise ZooError(
                 f"An image is built of {directory.name}/ and of saved_models/ beside it; {name} was found at {base}, not at "
-                f"{root / name}. Run zoo deploy where saved_models/ is, or give --output {better}."
+                f"{root / name}. Copy it there, or give the --output beside the saved_models/ that has it."
             )
     return bases
 

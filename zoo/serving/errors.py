@@ -4,7 +4,7 @@ import re
 
 from zoo.errors import ZooError
 
-LONGEST = 500  # characters of a message that is passed on
+READ, LONGEST = 20_000, 500  # characters of a message that are read, and that are passed on
 # What TensorFlow puts around the message of an op: where the op stands in the graph and in the program that built it.
 FRAME = re.compile(
     r"Graph execution error:|Detected at node|<stack traces|Node: '|Errors? may have originated|\d+ root error|File \"|"
@@ -17,7 +17,7 @@ PATH = re.compile(r"(?<![\w.:/])(/[^\s/'\"]+)+/(?=[^\s/'\"])")  # all but the la
 def told(error: Exception) -> str:
     """What an error of TensorFlow says to whoever asked: the op's own message, without its place and without local paths."""
     lines = []
-    for line in str(error).split("Traceback (most recent call last)")[0].splitlines():
+    for line in str(error)[:READ].split("Traceback (most recent call last)")[0].splitlines():
         line = line.strip()
         if line.startswith("[[") and lines:
             break  # the message is over; what follows is another error, or this one again
