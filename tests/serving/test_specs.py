@@ -240,6 +240,13 @@ def test_metrics_are_named_as_those_of_tensorflow_serving(running):
         f'{metric}runtime_latency_sum{{API="Predict",model_name="{NAME}",runtime="TF1"}}',
     ):
         assert line in lines
+    with zoo.GrpcClient(running.grpc, retry_for=0) as client:
+        client.predict(NAME, [1], signature="same_float32")
+    again = requests.get(f"http://{running.rest}/monitoring/prometheus/metrics", timeout=30).text
+    assert "GetModelMetadata" not in again
+    counted = f'{metric}request_count{{model_name="{NAME}",status="OK"}} '
+    before, after = (float(text.split(counted)[1].split()[0]) for text in (page, again))
+    assert after == before + 1
     assert "_total" not in page
     assert "_created" not in page
 

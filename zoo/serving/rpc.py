@@ -15,7 +15,7 @@ from tensorflow_serving.apis import (
 )
 
 from zoo.serving import tensors
-from zoo.serving.errors import InvalidArgument, ServingError
+from zoo.serving.errors import InvalidArgument, ServingError, told
 from zoo.serving.servable import require
 
 LONGEST = 1000  # characters of an error: they travel in a header
@@ -31,7 +31,7 @@ async def _status(context):
     except (grpc.aio.AbortError, grpc.aio.BaseError):
         raise
     except Exception as error:
-        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:LONGEST])
+        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {told(error)}")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):

@@ -78,17 +78,19 @@ class Service:
         """Inside it a request to a model is answered. Its end is counted, and its time if it is answered well.
 
         Args:
-            api: "Predict" by gRPC, "predict" by REST.
+            api: "Predict" by gRPC, "predict" by REST; or "GetModelMetadata".
             entrypoint: "GRPC" or "REST".
             name: of the model.
         """
         start, status = time.perf_counter(), "OK"
+        predicts = api != "GetModelMetadata"  # which TensorFlow Serving does not count
         name = name if name in self.models.configs else "(unknown)"  # else anyone could make any number of time series
         try:
             if self.closing:
                 raise Unavailable("The server is shutting down")
             yield
-            self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - start))
+            if predicts:
+                self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - start))
         except ServingError as error:
             status = error.code
             raise
@@ -99,7 +101,8 @@ class Service:
             status = "INTERNAL"
             raise
         finally:
-            self._requests.labels(name, status).inc()
+            if predicts:
+                self._requests.labels(name, status).inc()
 
     def deadline(self, seconds: float | None = None) -> float:
         """Until when a request that arrives now is answered, by the clock of `time.monotonic`."""
