@@ -16,9 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from zoo.serving import codec, rpc
+from zoo.serving import codec, errors, rpc
 from zoo.serving.compression import unpacker
-from zoo.serving.errors import InvalidArgument, NotFound, RequestTimeout, ServingError, TooLarge, UnsupportedEncoding, told
+from zoo.serving.errors import InvalidArgument, NotFound, RequestTimeout, ServingError, TooLarge, UnsupportedEncoding
 
 WHICH = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 ANSWER = re.compile(WHICH + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
@@ -65,7 +65,7 @@ class Rest:
             raise
         except Exception as error:  # no request may get anything but JSON
             log.exception("%s %s", request.method, request.scope["path"])
-            return _json({"error": f"{type(error).__name__}: {told(error)}"}, 500)
+            return _json({"error": f"{type(error).__name__}: {errors.told(error)}"}, 500)
 
     async def _answer(self, request):
         path, service = request.scope["path"], self._service
