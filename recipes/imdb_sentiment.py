@@ -40,7 +40,7 @@ class Config(zoo.RunConfig):
     ngram_weight: float = 4.0
     # Which tenth of the training split validates.
     validation_fold: int = 0
-    # A CSV file with texts of your own, in place of IMDB.
+    # A CSV or TSV file with texts of your own, in place of IMDB; its first line names the columns.
     csv: Path | None = None
     # Its column with the texts.
     text_column: str = "text"

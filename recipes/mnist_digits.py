@@ -26,7 +26,7 @@ class Config(zoo.RunConfig):
     dropout: float = 0.3
     # Shift, turn and zoom the training images a little: what 55,000 digits lack in variety.
     augment: bool = True
-    # A folder of your own images in place of MNIST, with a sub-folder of PNG and JPEG files for each class.
+    # A folder of your own images in place of MNIST, with a sub-folder of PNG and JPEG files for each class, split or not.
     folder: Path | None = None
     # Height and width that images are brought to; MNIST's are of 28 pixels.
     size: int = 28

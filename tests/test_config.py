@@ -28,10 +28,10 @@ finally:
 """
 
 
-def script(*arguments):
+def script(*arguments, cwd=None):
     """Runs a recipe in a process of its own, on a wide terminal."""
     command = [sys.executable, "-c", AS_SCRIPT, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "COLUMNS": "1000"})
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env={**os.environ, "COLUMNS": "1000"})
 
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=lambda path: path.stem)
@@ -65,7 +65,27 @@ def test_a_bad_value_is_one_line_and_code_2(recipe):
     assert "Traceback" not in finished.stderr
 
 
-CSV = "text,label\nfine,good\nawful,bad\n"
+OWN = [
+    ("imdb_sentiment", "--csv", "wrong.csv", "Line 2 of wrong.csv has 3 fields, the header has 2"),
+    ("imdb_sentiment", "--csv", "few.csv", "The validation split of labelled_texts is empty"),
+    ("spanish_to_english", "--pairs", "wrong.csv", "wrong.csv has no line with a sentence, a tab and its translation"),
+    ("mnist_digits", "--folder", ".", ". has 0 sub-folder(s); a classifier needs two or more"),
+]
+
+
+@pytest.mark.parametrize(("recipe", "flag", "path", "message"), OWN, ids=lambda value: value)
+def test_what_is_wrong_with_ones_own_file_is_said_before_tensorflow_is_imported(recipe, flag, path, message, tmp_path):
+    (tmp_path / "wrong.csv").write_text("text,label\na film, well made,good\n")
+    (tmp_path / "few.csv").write_text("text,label\n" + "\n".join(f"film {i},{'good' if i % 2 else 'bad'}" for i in range(4)))
+    (recipe,) = (one for one in RECIPES if one.stem == recipe)
+    finished = script(recipe, flag, path, cwd=tmp_path)
+    assert finished.returncode == 2
+    error, imported = finished.stderr.splitlines()
+    assert error.startswith(f"error: {message}")
+    assert imported == "imported:"
+
+
+CSV = "text,label\nfine,good\nawful,bad\nnice,good\n"
 BAD = {
     "--epochs 0": "--epochs must be at least 1, not 0",
     "--patience 0": "--patience must be at least 1",
@@ -81,9 +101,10 @@ BAD = {
     "--data auto --data-dir nowhere": "nowhere is not a readable directory",
     "--data real --data-dir texts.csv": "texts.csv is not a readable directory",
     "--runs texts.csv/runs": "Runs cannot be kept in texts.csv/runs: Not a directory.* Give another --runs",
-    "--csv nowhere.csv": "nowhere.csv cannot be read as CSV in UTF-8",
+    "--csv nowhere.csv": "nowhere.csv cannot be read: No such file",
     "--csv texts.csv --text-column body": "texts.csv has no column 'body'; it has 'text', 'label'",
-    "--csv texts.csv --label-column text": "The .* split of labelled_texts is empty: there are too few examples",
+    "--csv texts.csv --label-column text": "The texts and the labels cannot both be in the column 'text'",
+    "--csv texts.csv": "The .* split of labelled_texts is empty: there are too few examples",
     "--csv one.csv": r"Column 'label' of one.csv has 1 distinct label\(s\)",
     "--units 0": "units must be at least 1",
     "--layers 0": "layers must be at least 1",

@@ -1,6 +1,7 @@
 """`zoo list | info | predict | evaluate | ...`. A module is imported by the command that needs it: `zoo list` is quick."""
 
 import argparse
+import contextlib
 import json
 import math
 import os
@@ -201,8 +202,9 @@ def _evaluate(options):
     from zoo import loading
 
     model = loading.load(options.name, options.version)
-    test, score = _test_and_score(model.card, options.data_dir)
-    scores = score(model, test)
+    with contextlib.redirect_stdout(sys.stderr):  # what is said of the data, and the progress, are no part of the answer
+        test, score = _test_and_score(model.card, options.data_dir)
+        scores = score(model, test)
     if options.json:
         print(json.dumps(scores, indent=1))
         return

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from zoo.errors import ZooError
-from zoo.startup import quiet_tensorflow
+from zoo.startup import after_tensorflow, quiet_tensorflow
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +104,8 @@ def run(main, arguments=None):
     """Runs a recipe from the command line: flags → configuration → `main(config)`.
 
     Args:
-        main: the recipe's `main(config: Config)`.
+        main: the recipe's `main(config: Config)`. The configuration is prepared for when TensorFlow is first needed, so that
+            what is wrong with a person's own file is said before that.
         arguments: flags, those of the process if None.
 
     Ends the process with code 2 and one line for anything the user can put right, with 130 when interrupted.
@@ -114,8 +115,10 @@ def run(main, arguments=None):
     quiet_tensorflow()
     try:
         config = tyro.cli(inspect.signature(main).parameters["config"].annotation, args=arguments)
-        prepare(config)
-        return main(config)
+        with after_tensorflow(lambda: prepare(config)):
+            if config.precision == "mixed_float16":
+                prepare(config)  # TensorFlow alone knows whether there is a GPU, and data may take minutes to read
+            return main(config)
     except ZooError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)

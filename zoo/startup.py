@@ -1,6 +1,7 @@
-"""Keeps TensorFlow's chatter at its start from users of the commands and recipes; warnings and errors pass."""
+"""What happens as TensorFlow is imported, by whomever: its chatter is kept from users, and a recipe's settings are made."""
 
 import contextlib
+import functools
 import importlib.abc
 import importlib.util
 import os
@@ -20,26 +21,49 @@ def quiet_tensorflow() -> None:
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     if "tensorflow" not in sys.modules and not any(isinstance(finder, _Finder) for finder in sys.meta_path):
-        sys.meta_path.insert(0, _Finder())
+        sys.meta_path.insert(0, _Finder(_quietly, "tensorflow"))
+
+
+@contextlib.contextmanager
+def after_tensorflow(action):
+    """Within it `action()` is called as soon as TensorFlow and Keras have been imported: at once where that was before."""
+    if "tensorflow" in sys.modules:
+        action()
+        yield
+        return
+
+    def execute_and_act(execute, module):
+        execute(module)
+        action()
+
+    finder = _Finder(execute_and_act, "tensorflow", "keras")  # each imports the other: the one that is asked for ends last
+    sys.meta_path.insert(0, finder)
+    try:
+        yield
+    finally:
+        if finder in sys.meta_path:
+            sys.meta_path.remove(finder)
+
+
+def _quietly(execute, module):
+    with filtered_stderr():
+        execute(module)
 
 
 class _Finder(importlib.abc.MetaPathFinder):
-    """Finds TensorFlow as the other finders do, and filters what is written while it is executed."""
+    """Finds the first of some modules to be imported as the other finders do; `around(execute, module)` executes it."""
+
+    def __init__(self, around, *names):
+        self._around, self._names = around, names
 
     def find_spec(self, name, path=None, target=None):
-        if name != "tensorflow":
+        if name not in self._names:
             return None
         sys.meta_path.remove(self)
         spec = importlib.util.find_spec(name)
         if spec is None or spec.loader is None:
             return spec
-        execute = spec.loader.exec_module
-
-        def quietly(module):
-            with filtered_stderr():
-                execute(module)
-
-        spec.loader.exec_module = quietly
+        spec.loader.exec_module = functools.partial(self._around, spec.loader.exec_module)
         return spec
 
 

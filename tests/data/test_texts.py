@@ -1,6 +1,7 @@
 """Labelled texts: one's own from a file, and the sample that stands in for IMDB."""
 
 import contextlib
+import os
 import threading
 
 import pytest
@@ -72,9 +73,11 @@ def test_own_texts(write):
         ("text,label\r\n" + rows().replace("\n", "\r\n"), {}),
         ("text,label\n" + rows(labels=(" good", '"\nbad  "')), {}),
         ("body,stars\n" + rows(), {"text_column": "body", "label_column": "stars"}),
-        ("text,label\n" + rows() + "no label,\n,good\nnor this\n", {}),
+        ("text,label\n" + rows() + "no label,\n,good\n", {}),
+        ("text;label\n" + rows(separator=";"), {}),
+        (("text,label\n" + rows()).encode("utf-16"), {}),
     ],
-    ids=["tsv", "byte order mark", "windows", "space round labels", "other columns", "rows without text or label"],
+    ids=["tsv", "mark", "windows", "space round labels", "other columns", "rows left out", "semicolons", "utf-16"],
 )
 def test_own_texts_may_be_written_differently(write, content, arguments):
     data = write(content, **arguments)
@@ -101,26 +104,80 @@ def test_equal_texts_are_never_in_two_splits(write):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ("body,label\n" + rows(), "has no column 'text'; it has 'body', 'label'"),
-        ("text,class\n" + rows(), "has no column 'label'"),
         ("text,label\n" + rows(labels=["good"]), r"has 1 distinct label\(s\); a classifier needs two"),
         ("text,label\n", r"has 0 distinct label\(s\)"),
-        ("text,label\nfine,good\nawful,bad\n", "too few examples"),
-        ("", "has no column 'text'; it has no header line"),
-        (("text,label\n" + rows() + "café,good\n").encode("latin-1"), "cannot be read as CSV in UTF-8"),
-        ("text,label\n" + rows() + "x" * 200_000 + ",good\n", "cannot be read as CSV"),
+        ("text,label\n" + rows(labels=[" "]), r"0 distinct label\(s\).*read 60 rows, left out 60: 60 without a label"),
+        ("text,label\n" + rows(4), "The .* split of labelled_texts is empty: there are too few examples"),
+        ("text,label\nfine,1\nfine,2\nawful,3\n", "has another label in each of 3 rows"),
     ],
-    ids=["no text column", "no label column", "one class", "header only", "two rows", "empty", "latin-1", "a field too long"],
+    ids=["one class", "header only", "no label", "four rows", "numbers of the rows"],
 )
-def test_what_is_wrong_with_a_file_is_said(write, content, message):
+def test_what_is_wrong_with_the_labels_is_said(write, content, message):
     with pytest.raises(zoo.ZooError, match=message):
         write(content)
 
 
-def test_a_file_that_is_not_there(tmp_path):
-    for path in (tmp_path / "none.csv", tmp_path):
-        with pytest.raises(zoo.ZooError, match="cannot be read as CSV"):
-            zoo.data.labelled_texts(path, text_column="text", label_column="label")
+def test_what_is_left_out_is_counted_and_shown(write, capsys):
+    """38 rows without a label and 2 without a text among 640, as they might be in a table that is not ready."""
+    lines = rows(600).splitlines()
+    unlabelled = [f'"not yet,\nread {i}",\n' for i in range(38)]
+    content = "".join(["text,label\n", *(f"{line}\n" for line in lines[:5]), *unlabelled, " ,good\n,bad\n,\n"])
+    data = write(content + "".join(f"{line}\n" for line in lines[5:]))
+    assert sum(data.sizes.values()) == 600
+    said = capsys.readouterr().out.splitlines()
+    assert said == [
+        "texts.csv: read 641 rows, left out 41: 38 without a label (lines 7, 9, 11, ...), 2 without a text (lines 83, 84),"
+        " 1 with neither text nor label (line 85).",
+        "2 classes: 'bad' 300, 'good' 300.",
+    ]
+
+
+def test_repeated_texts_are_shown_and_kept(write, capsys):
+    data = write("text,label\n" + rows() + "Text  number 3,bad\nTEXT NUMBER 4,bad\n")
+    assert sum(data.sizes.values()) == 62
+    said = capsys.readouterr().out
+    assert "texts.csv: text of an earlier row, with the same label: 1 (line 62).\n" in said
+    assert "texts.csv: text of an earlier row, with another label: 1 (line 63).\n" in said
+
+
+def test_numeric_labels_sort_as_numbers(write):
+    stars = ("10", "9", "-1", "2.5", "1", "none")
+    assert write("text,label\n" + rows(120, labels=stars)).labels == ("-1", "1", "2.5", "9", "10", "none")
+
+
+def test_every_class_is_trained_on(write, capsys):
+    """Also one with a single text, which the hash alone would test or validate."""
+    rare = [f"rare {i}" for i in range(40)]
+    alone = {text: part for text in rare if (part := {0: "test", 1: "validation"}.get(stable_bucket(text, 10)))}
+    assert set(alone.values()) == {"test", "validation"}
+    data = write("text,label\n" + rows(100) + "".join(f"{text},class {text}\n" for text in rare))
+    assert {label for _, label in read(data.train)} == set(range(42))
+    rare_elsewhere = [text for part in ("validation", "test") for text, _ in read(getattr(data, part)) if text in alone]
+    assert rare_elsewhere == []
+    said = capsys.readouterr().out
+    assert "42 classes: 'bad' 50, 'good' 50, 'class rare 0' 1, 'class rare 1' 1, ..., " in said
+    assert "Warning: 40 classes have fewer than 3 examples" in said
+    assert f"Kept in train, since the hash had left nothing of the class there: 'class {min(alone)}'" in said
+
+
+def test_classes_of_one_spelling_are_warned_of(write, capsys):
+    write("text,label\n" + rows(90, labels=("Good", "good", "1", "1.0", "bad")))
+    assert "seem to be spellings of one: '1' and '1.0', 'Good' and 'good'.\n" in capsys.readouterr().out
+
+
+def test_a_path_that_no_card_can_name(tmp_path):
+    path = tmp_path / os.fsdecode(b"caf\xe9.csv")
+    path.write_text("text,label\n" + rows())
+    with pytest.raises(zoo.ZooError, match=r"caf\\udce9.csv' is not in UTF-8, and a card has to name it"):
+        zoo.data.labelled_texts(path, text_column="text", label_column="label")
+
+
+def test_a_path_with_signs(tmp_path):
+    path = tmp_path / "a [b]* c?" / "texts [1].csv"
+    path.parent.mkdir()
+    path.write_text("text,label\n" + rows())
+    data = zoo.data.labelled_texts(path, text_column="text", label_column="label")
+    assert everything(zoo.data.labelled_texts(**data.arguments)) == everything(data)
 
 
 @pytest.fixture

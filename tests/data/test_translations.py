@@ -1,5 +1,6 @@
 """Sentence pairs: Tatoeba's, one's own from a file, and the sample."""
 
+import contextlib
 import random
 import re
 import unicodedata
@@ -7,9 +8,12 @@ import zipfile
 
 import pytest
 import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import zoo
 from zoo.data import splits, translations
+from zoo.data.report import Report
 from zoo.data.spanish_phrases import DESCRIPTION
 
 PARTS = ("train", "validation", "test")
@@ -131,31 +135,63 @@ def test_texts_are_normalised(write):
     [
         ("\ufeff" + "\n".join(lines())).encode(),
         "\r\n".join(lines()).encode(),
+        "\r".join(lines()).encode(),
+        "\n".join(lines()).encode("utf-16"),
         "\n\n".join([*lines(), "\tno source", "no target\t ", " \t "]).encode(),
         "\n".join(f"{line}\tCC-BY\t#1" for line in lines()).encode(),
         "\n".join(lines() + lines()).encode(),
     ],
-    ids=["byte order mark", "windows", "empty lines and sides", "more columns", "every line twice"],
+    ids=["byte order mark", "windows", "old Mac", "utf-16", "empty lines and sides", "more columns", "every line twice"],
 )
 def test_files_may_be_written_differently(write, content):
     assert read(write(content)) == read(write(lines()))
 
 
+def test_what_is_left_out_is_counted_and_shown(write, capsys):
+    odd = ["no tab", "", "\tno source", "no target\t ", "Número 1.\tNumber  1.", "none here either", " \t "]
+    data = write([*odd, *lines(), "Número 400.\tNumber 400.\tTatoeba", *lines(2)])
+    assert sum(len(pairs) for pairs in read(data).values()) == 401
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == [
+        "pairs.tsv: read 408 lines, left out 7: 3 that repeat an earlier pair (lines 9, 409, 410),"
+        " 2 without a tab (lines 1, 6), 1 without a source (line 3), 1 without a target (line 4).",
+        "pairs.tsv: more than two columns, of which the first two are read: 1 (line 408).",
+    ]
+    sizes = ", ".join(f"{len(pairs)} in {part}" for part, pairs in read(data).items())
+    assert said[2:] == [f"401 pairs: {sizes}."]
+
+
+def test_pairs_that_would_be_in_two_splits_are_counted(write, capsys):
+    data = write(f"Fuente {i % 40}.\tTarget {i}." for i in range(400))
+    used = sum(len(pairs) for pairs in read(data).values())
+    assert f"for their source is in another split already: {400 - used} pairs.\n" in capsys.readouterr().out
+
+
+@given(st.binary(max_size=60) | st.text('"\t\n\r, a', max_size=60).map(str.encode))
+@settings(max_examples=50, deadline=None, database=None)
+def test_whatever_the_content_the_answer_is_pairs_or_one_error(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "any.tsv"
+    path.write_bytes(content)
+    with contextlib.suppress(zoo.ZooError):
+        assert all(map(all, translations._read(path, Report("any.tsv", "lines"))))
+
+
 def test_quotes_and_symbols_are_text(write):
-    pairs = read(write([*lines(), '"Hola"\t"Hello', "🙂\t🙃"]))
-    assert {('"Hola"', '"Hello'), ("🙂", "🙃")} <= {pair for part in pairs.values() for pair in part}
+    pairs = read(write([*lines(), '"Hola"\t"Hello', "🙂\t🙃", "a\rb\tc"]))
+    assert {('"Hola"', '"Hello'), ("🙂", "🙃"), ("a b", "c")} <= {pair for part in pairs.values() for pair in part}
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ([*lines(6), "", "no tab here"], r"Line 8 of .*pairs\.tsv has no tab; a line is"),
+        (["", "one, uno", "two, dos"], "has no line with a sentence, a tab and its translation; line 2 is 'one, uno'"),
         ("\n".join([*lines(2), "Café\tcoffee"]).encode("latin-1"), r"not in UTF-8: line 1 has the byte 0xfa"),
         (b"\xef\xbb\xbfuno\tone\ndos\ttw\xf3\n", r"not in UTF-8: line 2 has the byte 0xf3"),
         (lines(2), "too few examples"),
-        ([], "too few examples"),
+        ([], r"pairs\.tsv has no line with a sentence, a tab and its translation\.$"),
+        ("\n".join(lines()).encode("utf-16-le"), "has a NUL byte in line 1"),
     ],
-    ids=["no tab", "latin-1", "latin-1 after a byte order mark", "two pairs", "empty"],
+    ids=["no tab", "latin-1", "latin-1 after a byte order mark", "two pairs", "empty", "utf-16 without a mark"],
 )
 def test_what_is_wrong_with_a_file_is_said(write, content, message):
     with pytest.raises(zoo.ZooError, match=message):

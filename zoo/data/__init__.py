@@ -1,24 +1,34 @@
-"""Data sets as raw train / validation / test splits, one file per modality."""
+"""Data sets as raw train / validation / test splits, one file per modality.
 
-from zoo.data import photos
-from zoo.data.adding import adding_problem
-from zoo.data.captions import coco_captions, flickr8k
-from zoo.data.images import image_folder, mnist
-from zoo.data.splits import Splits, stable_bucket
-from zoo.data.texts import imdb_reviews, labelled_texts
-from zoo.data.translations import sentence_pairs, spanish_english
+Everything is imported on first use, so that a person's own file is read before TensorFlow is imported.
+"""
 
-__all__ = [
-    "Splits",
-    "adding_problem",
-    "coco_captions",
-    "flickr8k",
-    "image_folder",
-    "imdb_reviews",
-    "labelled_texts",
-    "mnist",
-    "photos",
-    "sentence_pairs",
-    "spanish_english",
-    "stable_bucket",
-]
+import importlib
+
+_HOME = {
+    "Splits": "splits",
+    "adding_problem": "adding",
+    "coco_captions": "captions",
+    "flickr8k": "captions",
+    "image_folder": "images",
+    "imdb_reviews": "texts",
+    "labelled_texts": "texts",
+    "mnist": "images",
+    "sentence_pairs": "translations",
+    "spanish_english": "translations",
+    "stable_bucket": "splits",
+    # modules
+    "drawn_digits": None,
+    "photos": None,
+}
+
+__all__ = list(_HOME)
+
+
+def __getattr__(name):
+    if name not in _HOME:
+        raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
+    module = importlib.import_module(f"zoo.data.{_HOME[name] or name}")
+    value = getattr(module, name) if _HOME[name] else module
+    globals()[name] = value
+    return value

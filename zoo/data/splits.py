@@ -1,5 +1,7 @@
 """`Splits`, and how a data set is found: prepared on disk, downloaded, or the built-in sample."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 import random
@@ -7,10 +9,12 @@ import threading
 import urllib.request
 from dataclasses import dataclass, field
 from pathlib import Path
-
-import tensorflow as tf
+from typing import TYPE_CHECKING
 
 from zoo.errors import ZooError
+
+if TYPE_CHECKING:
+    import tensorflow as tf  # else not here: a person's own file is read before TensorFlow is imported
 
 PROBE_SECONDS = 8
 
@@ -33,15 +37,46 @@ class Splits:
     def __post_init__(self):
         sizes = {name: int(getattr(self, name).cardinality()) for name in ("train", "validation", "test")}
         object.__setattr__(self, "sizes", sizes)
-        for name, size in sizes.items():
-            if size < 1:
-                raise ZooError(f"The {name} split of {self.loader} is empty: there are too few examples to cut one off.")
+        check_sizes(self.loader, sizes)
+
+
+def check_sizes(loader: str, sizes: dict[str, int]) -> None:
+    """Raises `ZooError` where a split, by its name, has no examples."""
+    for name, size in sizes.items():
+        if size < 1:
+            raise ZooError(f"The {name} split of {loader} is empty: there are too few examples to cut one off.")
+
+
+def normalised(text: str) -> str:
+    """What texts that differ in case and spacing alone have in common."""
+    return " ".join(text.casefold().split())
 
 
 def stable_bucket(text: str, buckets: int = 100) -> int:
     """A number from 0 to buckets - 1 that depends on the text alone, its case and spacing apart: equal texts stay together."""
-    normalised = " ".join(text.casefold().split())
-    return int.from_bytes(hashlib.blake2b(normalised.encode(), digest_size=8).digest()) % buckets
+    return int.from_bytes(hashlib.blake2b(normalised(text).encode(), digest_size=8).digest()) % buckets
+
+
+def cut_classes(texts: list[str], classes: list[int]) -> tuple[list[str], set[int]]:
+    """Cuts labelled examples 8 : 1 : 1 by a stable hash, so that every class has some to train on.
+
+    Args:
+        texts: what is hashed of each example; those of equal texts stay together.
+        classes: number of the class of each.
+
+    Returns:
+        The split of each example, and the classes whose examples the hash had all taken from training: the examples of one
+        text of each, the first by the alphabet, were put back.
+    """
+    parts = [{0: "test", 1: "validation"}.get(stable_bucket(text, 10), "train") for text in texts]
+    trained = {number for number, part in zip(classes, parts, strict=True) if part == "train"}
+    untrained: dict[int, str] = {}
+    for text, number in zip(texts, classes, strict=True):
+        if number not in trained:
+            untrained[number] = min(normalised(text), untrained.get(number, normalised(text)))
+    if back := set(untrained.values()):
+        parts = ["train" if normalised(text) in back else part for text, part in zip(texts, parts, strict=True)]
+    return parts, set(untrained)
 
 
 def load_tfds(name: str, config, *, splits: dict[str, str], probe: str, encoded: tuple[str, ...] = ()):

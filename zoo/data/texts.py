@@ -1,12 +1,10 @@
-"""Labelled texts: IMDB's film reviews, their built-in sample, and a person's own from a CSV file."""
-
-import csv
-from pathlib import Path
-
-import tensorflow as tf
+"""Labelled texts: IMDB's film reviews, their built-in sample, and a person's own from a table."""
 
 from zoo.data import film_reviews
-from zoo.data.splits import Splits, load_tfds, sample_splits, stable_bucket
+from zoo.data.own_files import own_path
+from zoo.data.report import Report, class_lines, clean_label, sorted_labels
+from zoo.data.splits import Splits, check_sizes, cut_classes, load_tfds, normalised, sample_splits, stable_bucket
+from zoo.data.tables import read_table
 from zoo.errors import ZooError
 
 
@@ -54,53 +52,68 @@ def imdb_reviews(config) -> Splits:
 
 
 def labelled_texts(path, *, text_column: str, label_column: str) -> Splits:
-    """A person's own labelled texts from a CSV file (`.tsv`: tab-separated) with a header line, in UTF-8.
+    """A person's own labelled texts from a table with a header line: CSV, or separated by semicolons, tabs or bars.
 
-    Four fifths are trained on, a tenth each validates and tests, by a stable hash of the text.
+    Four fifths are trained on, a tenth each validates and tests, by a stable hash of the text; every class is trained on.
+    Rows without a text or a label are left out. What was left out, what is odd and how large the classes are is printed.
 
     Args:
-        path: the file.
+        path: the file, see `read_table`.
         text_column: name of the column with the text.
         label_column: name of the column with the label; every distinct value is a class.
 
     Returns:
-        `Splits` of (text, label number); `labels` holds the classes, sorted.
+        `Splits` of (text, label number); `labels` holds the classes, sorted: numbers by value.
 
     Raises:
-        ZooError: if the file cannot be read, lacks a column, or has fewer than two classes.
+        ZooError: see `read_table`; or if there are fewer than two classes or too few examples to cut splits off.
     """
-    path = Path(path)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, delimiter="\t" if path.suffix == ".tsv" else ",")
-            columns = reader.fieldnames or []
-            for column in (text_column, label_column):
-                if column not in columns:
-                    raise ZooError(
-                        f"{path} has no column {column!r}; it has {', '.join(map(repr, columns)) or 'no header line'}."
-                    )
-            rows = [(row[text_column], row[label_column]) for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ZooError(f"{path} cannot be read as CSV in UTF-8: {error}.") from error
-    rows = [(text, " ".join(label.split())) for text, label in rows if text and label and label.strip()]
-    labels = tuple(sorted({label for _, label in rows}))
+    path = own_path(path)
+    report = Report(path.name, "rows")
+    texts, names, seen = [], [], {}
+    for line, text, label in read_table(path, text_column=text_column, label_column=label_column):
+        label = clean_label(label)
+        if not (text.strip() and label):
+            why = "without a label" if text.strip() else "without a text" if label else "with neither text nor label"
+            report.leave_out(why, line)
+            continue
+        texts.append(text)
+        names.append(label)
+        if (key := normalised(text)) in seen:
+            report.remark(f"text of an earlier row, with {'the same' if seen[key] == label else 'another'} label", line)
+        seen.setdefault(key, label)
+    labels = sorted_labels(names)
     if len(labels) < 2:
-        raise ZooError(f"Column {label_column!r} of {path} has {len(labels)} distinct label(s); a classifier needs two.")
+        raise ZooError(
+            f"Column {label_column!r} of {path} has {len(labels)} distinct label(s); a classifier needs two"
+            f" ({report.summary(len(texts))})."
+        )
+    if len(labels) == len(texts):
+        raise ZooError(
+            f"Column {label_column!r} of {path} has another label in each of {len(texts):,} rows: there are too few examples"
+            " of a class to learn from, or it is not the column with the labels."
+        )
+    number = {label: index for index, label in enumerate(labels)}
+    classes = [number[name] for name in names]
+    split_of, put_back = cut_classes(texts, classes)
     parts = {"train": [], "validation": [], "test": []}
-    for text, label in rows:
-        tenth = stable_bucket(text, 10)
-        parts[{0: "test", 1: "validation"}.get(tenth, "train")].append((text, labels.index(label)))
+    for part, *example in zip(split_of, texts, classes, strict=True):
+        parts[part].append(example)
+    report.print(len(texts), class_lines(labels, {name: [row[1] for row in part] for name, part in parts.items()}, put_back))
+    check_sizes("labelled_texts", {name: len(part) for name, part in parts.items()})
     return Splits(
         loader="labelled_texts",
         source="own",
-        **{name: _dataset([text for text, _ in part], [label for _, label in part]) for name, part in parts.items()},
-        description=f"{len(rows):,} labelled texts from {path.name}; a stable hash of the text cut them 8 : 1 : 1",
+        **{name: _dataset(*zip(*part, strict=True)) for name, part in parts.items()},
+        description=f"{len(texts):,} labelled texts from {path.name}; a stable hash of the text cut them 8 : 1 : 1",
         terms="those of the file's owner",
         labels=labels,
         arguments={"path": str(path.resolve()), "text_column": text_column, "label_column": label_column},
     )
 
 
-def _dataset(texts, labels) -> tf.data.Dataset:
+def _dataset(texts, labels):
+    import tensorflow as tf  # not before a person's own file has been read
+
     texts = tf.constant(texts, tf.string) if len(texts) else tf.zeros([0], tf.string)
-    return tf.data.Dataset.from_tensor_slices((texts, tf.constant(labels, tf.int64, shape=[len(texts)])))
+    return tf.data.Dataset.from_tensor_slices((texts, tf.constant(labels, tf.int64, shape=[len(labels)])))

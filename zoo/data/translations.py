@@ -4,10 +4,10 @@ import re
 import unicodedata
 from pathlib import Path
 
-import tensorflow as tf
-
 from zoo.data import spanish_phrases
-from zoo.data.splits import Splits, raw_directory, sample_splits, stable_bucket
+from zoo.data.own_files import own_path, read_text, shown
+from zoo.data.report import Report
+from zoo.data.splits import Splits, check_sizes, raw_directory, sample_splits, stable_bucket
 from zoo.errors import ZooError
 
 SPA_ENG = "https://storage.googleapis.com/download.tensorflow.org/data/spa-eng.zip"
@@ -39,7 +39,7 @@ def spanish_english(config) -> Splits:
     if directory is None:
         parts = _datasets(spanish_phrases.spanish_phrases())
         return sample_splits("spanish_english", "Tatoeba's sentence pairs", spanish_phrases.DESCRIPTION, parts)
-    pairs = [(spanish, english) for english, spanish in _read(directory / "spa.txt")]
+    pairs = [(spanish, english) for english, spanish in _read(directory / "spa.txt", Report("spa.txt", "lines"))]
     return Splits(
         loader="spanish_english",
         source="real",
@@ -51,26 +51,36 @@ def spanish_english(config) -> Splits:
 
 
 def sentence_pairs(path) -> Splits:
-    """A person's own sentence pairs from a text file in UTF-8: a source, a tab and its target on each line.
+    """A person's own sentence pairs from a text file: a source, a tab and its target on each line, quotes being characters.
 
-    Further columns are ignored, and so are empty lines and pairs with an empty side. Four fifths are trained on, a tenth
-    each validates and tests, by a stable hash of the target; no split shares a source or a target with another.
+    Further columns are ignored. Lines that are no pair or repeat one are left out, and it is printed how many and which. Four
+    fifths are trained on, a tenth each validates and tests, by a stable hash of the target; no split shares a source or a
+    target with another.
 
     Args:
-        path: the file.
+        path: the file, in UTF-8, or in UTF-16 with a byte order mark.
 
     Returns:
         `Splits` of (source, target); test of (source, references), see `spanish_english`.
 
     Raises:
-        ZooError: if the file cannot be read, has a line without a tab, or has too few pairs to cut splits off.
+        ZooError: if the file cannot be read, has no pair, or has too few to cut splits off.
     """
-    path = Path(path)
-    pairs = _read(path)
+    path = own_path(path)
+    report = Report(path.name, "lines")
+    pairs = _read(path, report)
+    parts = _cut(pairs, test=10, validation=10)
+    sizes = {name: len(part) for name, part in parts.items()}
+    used = sum(sizes.values())
+    more = [f"{used:,} pairs: " + ", ".join(f"{size:,} in {name}" for name, size in sizes.items()) + "."]
+    if used < len(pairs):
+        more.append(f"Left out besides, for their source is in another split already: {len(pairs) - used:,} pairs.")
+    report.print(len(pairs), more)
+    check_sizes("sentence_pairs", sizes)
     return Splits(
         loader="sentence_pairs",
         source="own",
-        **_datasets(_cut(pairs, test=10, validation=10)),
+        **_datasets(parts),
         description=f"{len(pairs):,} sentence pairs from {path.name}; a stable hash of the target cut them 8 : 1 : 1, and no"
         " split shares a source or a target with another",
         terms="those of the file's owner",
@@ -78,24 +88,29 @@ def sentence_pairs(path) -> Splits:
     )
 
 
-def _read(path: Path) -> Pairs:
+def _read(path: Path, report: Report) -> Pairs:
     """The distinct pairs of a tab-separated file, in its order; in NFC, with single spaces."""
-    try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise ZooError(f"{path} is not in UTF-8: line {line} has the byte 0x{error.object[error.start]:02x}.") from error
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error}.") from error
+    text = read_text(path)
+    lines = text.split("\n" if "\n" in text else "\r")  # of \r\n the rest is a blank at the end of the target
     pairs = {}
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
-        sides = [" ".join(side.split()) for side in unicodedata.normalize("NFC", line).split("\t")[:2]]
+        sides = [" ".join(side.split()) for side in unicodedata.normalize("NFC", line).split("\t")]
+        source, target = [*sides, ""][:2]
         if len(sides) < 2:
-            raise ZooError(f"Line {number} of {path} has no tab; a line is a sentence, a tab and its translation.")
-        if all(sides):
-            pairs[tuple(sides)] = None
+            report.leave_out("without a tab", number)
+        elif not (source and target):
+            report.leave_out(f"without a {'target' if source else 'source'}", number)
+        elif (source, target) in pairs:
+            report.leave_out("that repeat an earlier pair", number)
+        else:
+            pairs[source, target] = None
+            if any(sides[2:]):
+                report.remark("more than two columns, of which the first two are read", number)
+    if not pairs:
+        first = next((f"; line {number} is {shown(line)}" for number, line in enumerate(lines, 1) if line.strip()), "")
+        raise ZooError(f"{path} has no line with a sentence, a tab and its translation{first}.")
     return list(pairs)
 
 
@@ -118,16 +133,17 @@ def _cut(pairs: Pairs, *, test: int, validation: int) -> dict[str, Pairs]:
     return parts
 
 
-def _datasets(parts: dict[str, Pairs]) -> dict[str, tf.data.Dataset]:
+def _datasets(parts: dict[str, Pairs]):
+    import tensorflow as tf  # not before a person's own file has been read
+
+    def strings(texts):
+        return tf.constant(texts, tf.string, shape=[len(texts)])
+
     references = {}
     for source, target in parts["test"]:
         references.setdefault(source, []).append(target)
-    flat = _strings([target for targets in references.values() for target in targets])
+    flat = strings([target for targets in references.values() for target in targets])
     lengths = tf.constant([len(targets) for targets in references.values()], tf.int64)
-    columns = {name: [_strings([pair[side] for pair in parts[name]]) for side in (0, 1)] for name in ("train", "validation")}
-    columns["test"] = [_strings(list(references)), tf.RaggedTensor.from_row_lengths(flat, lengths)]
+    columns = {name: [strings([pair[side] for pair in parts[name]]) for side in (0, 1)] for name in ("train", "validation")}
+    columns["test"] = [strings(list(references)), tf.RaggedTensor.from_row_lengths(flat, lengths)]
     return {name: tf.data.Dataset.from_tensor_slices(tuple(column)) for name, column in columns.items()}
-
-
-def _strings(texts: list[str]) -> tf.Tensor:
-    return tf.constant(texts, tf.string, shape=[len(texts)])
