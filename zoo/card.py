@@ -43,7 +43,7 @@ def artefacts() -> dict[str, Path]:
     for _, root in roots():
         if root is not None and os.path.isdir(root) and os.access(root, os.R_OK | os.X_OK):
             for directory in sorted(root.iterdir()):
-                if valid_name(directory.name) and directory.name not in found and (there := _versions(directory)):
+                if valid_name(directory.name) and directory.name not in found and (there := version_directories(directory)):
                     found[directory.name] = there[max(there)]
     return found
 
@@ -73,17 +73,27 @@ def bases(names=()) -> dict[str, Path]:
 
 def versions(directory: Path) -> list[int]:
     """The versions below NAME/, ascending."""
-    return sorted(_versions(directory))
+    return sorted(version_directories(directory))
 
 
-def _versions(directory: Path) -> dict[int, Path]:
+def version_directories(directory: Path) -> dict[int, Path]:
+    """Version → its directory, of the artefacts below NAME/."""
     if not os.path.isdir(directory):
         return {}
     try:
-        there = {version_number(path.name): path for path in directory.iterdir() if os.path.isfile(path / FILE)}
+        return {version: path for version, path in numbered(directory).items() if os.path.isfile(path / FILE)}
     except OSError:  # not ours to read
         return {}
-    return {number: path for number, path in there.items() if number is not None}
+
+
+def numbered(directory: Path) -> dict[int, Path]:
+    """Version → directory, of the directories below another that are named as a version is; of "007" and "7" the plain one.
+
+    Raises:
+        OSError: if the directory cannot be read.
+    """
+    there = {path: version_number(path.name) for path in sorted(directory.iterdir()) if os.path.isdir(path)}
+    return {version: path for path, version in there.items() if version is not None}
 
 
 def find(name, version: int | None = None) -> Path:
@@ -127,7 +137,7 @@ def find(name, version: int | None = None) -> Path:
 
 def _version(directory: Path, version: int | None) -> Path | None:
     """One version below NAME/, the newest if None; None if there is not any."""
-    there = _versions(directory)
+    there = version_directories(directory)
     if there and version not in (None, *there):
         known = ", ".join(map(str, sorted(there)))
         raise ZooError(f"{directory.name} has no version {version}; there is {known} in {directory}.")

@@ -108,6 +108,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
     command.add_argument("--canary", action="store_true", help="serve the two newest versions, labelled stable and canary")
     command.add_argument("--image", help="of TensorFlow Serving (default: a pinned one)")
+    what = "where to, beside saved_models/ (default: %(default)s)"
+    command.add_argument("--output", type=Path, default=Path("deploy"), metavar="DIR", help=what)
     return parser
 
 
@@ -291,6 +293,6 @@ def _deploy(options):
         print(f"Timing {name} at batches of 1 to {deploy.LARGEST} ...", flush=True)
 
     image = {"image": options.image} if options.image else {}
-    written = deploy.write(Path("deploy"), options.names, canary=options.canary, trusted=options.trusted, progress=say, **image)
-    for path in written:
+    options_ = {"canary": options.canary, "trusted": options.trusted, "progress": say, **image}
+    for path in deploy.write(options.output, options.names, **options_):
         print(path)

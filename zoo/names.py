@@ -5,7 +5,7 @@ import re
 from zoo.errors import ZooError
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,99}")
-_VERSION = re.compile(r"0|[1-9][0-9]{0,17}")
+_VERSION = re.compile("[0-9]{1,40}")  # str.isdigit takes "²" and "١٢" too
 # What a terminal obeys instead of showing it, but for the ends of lines and fields; what turns the direction of writing, so
 # that a text reads otherwise than it is; and halves of characters, which no file can hold.
 _UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -25,8 +25,11 @@ def check_name(name, what: str) -> str:
 
 
 def version_number(name: str) -> int | None:
-    """The number of a version's directory; None if that is not its name."""
-    return int(name) if _VERSION.fullmatch(name) else None
+    """The number of a version's directory, or None if that is not the name of one.
+
+    As in TensorFlow Serving: decimal digits that fit into 64 bits, zeros before them or not ("00000123" is version 123).
+    """
+    return int(name) if _VERSION.fullmatch(name) and int(name) < 2**63 else None
 
 
 def printable(text: str) -> str:

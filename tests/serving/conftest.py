@@ -53,8 +53,7 @@ class Running:
         self.loop.close()
 
 
-@pytest.fixture
-def serve():
+def _serve():
     """Starts servers: serve({name: base path} or configs, **options) → `Running`; they are stopped at the end."""
     started = []
 
@@ -69,6 +68,10 @@ def serve():
     for running in started:
         if running.loop.is_running():
             running.stop()
+
+
+serve = pytest.fixture(_serve, name="serve")
+module_serve = pytest.fixture(_serve, name="module_serve", scope="module")
 
 
 @dataclass(frozen=True)

@@ -106,6 +106,68 @@ def test_who_is_refused_or_cut_off_comes_back(handler):
     server.server_close()
 
 
+class Odd(http.server.BaseHTTPRequestHandler):
+    """Answers anything with one reply, as a proxy may."""
+
+    status, content = 200, b""
+
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        self.do_GET()
+
+    def do_GET(self):
+        self.send_response(self.status)
+        self.send_header("Content-Length", str(len(self.content)))
+        self.end_headers()
+        self.wfile.write(self.content)
+
+    def log_message(self, *_):
+        pass
+
+
+ODD = [
+    (200, b"<html>Sign in</html>", errors.ServingError, 200),
+    (200, b"[1]", errors.ServingError, 500),
+    (200, b"null", errors.ServingError, 500),
+    (200, b'{"status": "ok"}', errors.ServingError, 500),
+    (200, b'{"predictions": 3}', errors.ServingError, 500),
+    (200, b'{"predictions": [1.0]}', errors.ServingError, 500),  # whose only output is not said anywhere
+    (404, b"not found", errors.NotFound, 404),
+    (401, b'{"message": "who are you?"}', errors.InvalidArgument, 401),
+    (502, b"<html>Bad gateway</html>", errors.Unavailable, 502),
+    (503, b'"busy"', errors.Unavailable, 503),
+    (500, b"\xff\xfe", errors.ServingError, 500),
+]
+
+
+@pytest.mark.parametrize(("status", "content", "error", "http_status"), ODD, ids=lambda value: str(value)[:30])
+def test_what_answers_but_is_no_server_is_said(status, content, error, http_status):
+    handler = type("Handler", (Odd,), {"status": status, "content": content})
+    server = http.server.HTTPServer(("127.0.0.1", 0), handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with zoo.Client(f"127.0.0.1:{server.server_port}", retry_for=0) as client, pytest.raises(error) as caught:
+        client.predict("model", [1.0])
+    assert isinstance(caught.value, ZooError)
+    assert caught.value.http == http_status
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.mark.parametrize("kind", [zoo.Client, zoo.GrpcClient])
+def test_a_server_that_says_nothing_is_not_waited_for(kind):
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        client = kind(f"127.0.0.1:{silent.getsockname()[1]}", timeout=0.2, retry_for=0)
+        with client, pytest.raises((errors.DeadlineExceeded, errors.Unavailable)):
+            client.predict("model", [1.0])
+
+
+def test_a_client_that_is_closed_says_so():
+    client = zoo.GrpcClient("127.0.0.1:1")
+    client.close()
+    with pytest.raises(ZooError, match="closed"):
+        client.predict("model", [1.0])
+
+
 def test_a_server_that_is_killed_loses_nothing(tmp_path):
     """Clients that retry get every answer over kill -9 and a new start."""
     shutil.copytree(zoo.load(NAME).directory, tmp_path / NAME / "1")

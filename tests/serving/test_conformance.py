@@ -184,6 +184,12 @@ ANSWERS = [
     Case(
         "an exponent", models(SERIES), b'{"instances": [[[5e-1, 1E0]]]}', reply=lambda r: math.isfinite(r["predictions"][0][0])
     ),
+    Case(
+        "large whole numbers for floats",
+        models(SERIES),
+        {"instances": [[[20000000, 1], [1435774380, 0]]]},
+        reply=lambda r: isinstance(r["predictions"][0][0], float),
+    ),
     Case("a version", lambda: models(IMDB, f"/versions/{version()}:predict"), {"instances": [GOOD]}, reply=rows("positive")),
     Case("unknown keys are ignored", models(IMDB), {"instances": [GOOD], "comment": "?"}, reply=rows("positive")),
     Case(
@@ -356,6 +362,21 @@ def test_the_outputs_can_be_chosen_over_grpc(stubs):
     assert set(stubs[0].Predict(request, timeout=30).outputs) == {"label"}
 
 
+def test_numbers_are_in_the_typed_fields_over_grpc(stubs):
+    """Where clients in Go, Java or JavaScript look for them."""
+    outputs = stubs[0].Predict(predict_request(), timeout=30).outputs
+    assert list(outputs["label"].string_val) == [b"positive", b"negative"]
+    assert len(outputs["probabilities"].float_val) == 4
+    assert not outputs["probabilities"].tensor_content
+
+
+def test_one_value_stands_for_all_over_grpc(stubs):
+    request = predict_request(SERIES, inputs={"series": np.zeros([3, 5, 2], np.float32)})
+    request.inputs["series"].ClearField("tensor_content")
+    request.inputs["series"].float_val.append(0.0)
+    assert len(stubs[0].Predict(request, timeout=30).outputs["value"].float_val) == 3
+
+
 def test_floats_over_grpc(stubs):
     series = np.zeros([3, 5, 2], np.float32)
     response = stubs[0].Predict(predict_request(SERIES, inputs={"series": series}), timeout=30)
@@ -368,7 +389,7 @@ def test_floats_over_grpc(stubs):
         (predict_request("nothing"), "NOT_FOUND"),
         (predict_request(version=987), "NOT_FOUND"),
         (predict_request(label="nothing"), "INVALID_ARGUMENT"),
-        (predict_request(signature="nothing"), "INVALID_ARGUMENT"),
+        (predict_request(signature="nothing"), "FAILED_PRECONDITION"),
         (predict_request(inputs={}), "INVALID_ARGUMENT"),
         (predict_request(inputs={"txt": [GOOD]}), "INVALID_ARGUMENT"),
         (predict_request(inputs={"text": [1.0]}), "INVALID_ARGUMENT"),

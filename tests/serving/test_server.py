@@ -176,7 +176,7 @@ def test_overload_is_refused_at_once_and_counted(serve, tmp_path):
     (refused, *_) = (reply for reply in replies if reply.status_code == 429)
     assert refused.headers["Retry-After"] == "1"
     metrics = requests.get(f"http://{running.rest}/metrics", timeout=30).text
-    assert 'request_count_total{model_name="model",status="RESOURCE_EXHAUSTED"}' in metrics
+    assert 'request_count{model_name="model",status="RESOURCE_EXHAUSTED"}' in metrics
     with zoo.Client(running.rest) as client:  # whoever comes back is served
         assert client.predict("model", [1.0]) == [{"y": 1.0}]
 

@@ -6,13 +6,16 @@ zoo.GrpcClient("localhost:8500").predict("imdb_sentiment", ["A wonderful film."]
 
 import base64
 import json
+import numbers
 import random
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 from zoo.errors import ZooError
-from zoo.serving import errors
+from zoo.serving import errors, values
 
+UNLIMITED = 2**62  # elements of an output
 RETRIED = (errors.Unavailable, errors.ResourceExhausted)  # an answer may follow later
 FIRST_PAUSE, LONGEST_PAUSE = 0.1, 5.0  # seconds
 RECONNECT = {"initial": 100, "min": 100, "max": 2000}  # milliseconds; else gRPC would look for the server ever more rarely
@@ -37,32 +40,50 @@ class _Client:
 
         Args:
             name: of the model on the server.
-            inputs: a list with one item per example: a string or bytes for text; bytes (content) or a `Path` (read) for
-                media; a nested list or array for a series; a dict {input name: value} where the signature has several inputs.
+            inputs: a list or array with one item per example: a string or bytes for text; bytes (content) or a `Path` (read)
+                for media; a nested list, array or tensor for a series, not all of one length if need be; a dict
+                {input name: value} where the signature has several inputs.
             version: of the model, the newest if None; or
             label: of a version.
             signature: one of the model's.
             batch_size: examples in one request.
 
         Returns:
-            One dict per example: output name → Python string, number, or list.
+            One dict per example: output name → Python string, number, or list; bytes where the name ends in "_bytes".
 
         Raises:
-            ServingError: what the server says, by kind: `InvalidArgument`, `NotFound`, `ResourceExhausted`, ...
+            ServingError: what the server says, by kind: `InvalidArgument`, `NotFound`, `ResourceExhausted`, ..., each with its
+                `code` and `http`; or that what answers is no TensorFlow Serving.
             Unavailable, DeadlineExceeded: if there was no answer, after retries.
             ZooError: if the inputs are not such a list.
         """
-        if isinstance(inputs, (str, bytes, Path, dict)) or not hasattr(inputs, "__iter__"):
-            raise ZooError(
-                f"predict takes a list with one item per example, not {type(inputs).__name__}: predict(NAME, [...])."
-            )
+        try:
+            inputs = list(None if isinstance(inputs, (str, bytes, Path, dict)) else inputs)
+        except TypeError as error:
+            kind = type(inputs).__name__
+            raise ZooError(f"predict takes a list with one item per example, not {kind}: predict(NAME, [...]).") from error
         if version is not None and label is not None:
             raise ZooError("Give a version or a label, not both.")
-        inputs, answers = list(inputs), []
-        for start in range(0, len(inputs), batch_size):
-            request = self._request(inputs[start : start + batch_size], name, version, label, signature)
-            answers += self._retried(request)
-        return answers
+        if not isinstance(name, str) or not name:
+            raise ZooError(f"The name of a model is a string, not {name!r}.")
+        if version is not None and (not isinstance(version, numbers.Integral) or not 0 <= version < 2**63):
+            raise ZooError(f"A version is a whole number from 0 on, not {version!r}.")
+        if not isinstance(batch_size, numbers.Integral) or batch_size < 1:
+            raise ZooError(f"batch_size is a whole number above 0, not {batch_size!r}.")
+        groups = {}
+        for index, item in enumerate(inputs):  # rows of other shapes do not fit into one tensor
+            groups.setdefault(values.shape(item), []).append(index)
+        parts = [group[start : start + batch_size] for group in groups.values() for start in range(0, len(group), batch_size)]
+        answers = []
+        for part in parts:
+            items = [inputs[index] for index in part]
+            answers.append(self._retried(self._request(items, name, version, label, signature)))
+        if any(len(part) != len(rows) for part, rows in zip(parts, answers, strict=True)):
+            if len(groups) > 1:
+                raise ZooError(f"{name} does not give one row for each input; ask for inputs of each shape on their own.")
+            return [row for rows in answers for row in rows]
+        found = dict(zip((index for part in parts for index in part), (row for rows in answers for row in rows), strict=True))
+        return [found[index] for index in range(len(inputs))]
 
     def _retried(self, request):
         """Calls until there is an answer, an error that would come again, or no time left. Asking twice does no harm."""
@@ -104,24 +125,32 @@ class Client(_Client):
         self._outputs = {}  # (model, signature) → the name of its one output, which a reply leaves out
 
     def _request(self, items, name, version, label, signature):
-        path = f"{self._base}/v1/models/{name}" + (f"/versions/{version}" if version is not None else "")
-        path += f"/labels/{label}" if label is not None else ""
-        instances = [_as_json(item) for item in items]
-        body = json.dumps({"signature_name": signature, "instances": instances})
+        path = f"{self._base}/v1/models/{quote(name, safe='')}" + (f"/versions/{version}" if version is not None else "")
+        path += f"/labels/{quote(label, safe='')}" if label is not None else ""
+        body = json.dumps({"signature_name": signature, "instances": [values.as_json(item) for item in items]})
 
         def ask():
-            predictions = self._call("POST", f"{path}:predict", body)["predictions"]
-            if predictions and not isinstance(predictions[0], dict):
-                predictions = [{self._only_output(path, signature): value} for value in predictions]
-            return predictions
+            predictions = self._part(self._call("POST", f"{path}:predict", body), list, "predictions")
+            named = all(isinstance(row, dict) and not values.is_base64(row) for row in predictions)
+            if not named:
+                predictions = [{self._only_output(path, signature): row} for row in predictions]
+            return [{key: _from_json(value) for key, value in row.items()} for row in predictions]
 
         return ask
 
     def _only_output(self, path, signature):
         if (path, signature) not in self._outputs:
-            signatures = self._call("GET", f"{path}/metadata")["metadata"]["signature_def"]["signature_def"]
-            (self._outputs[path, signature],) = signatures[signature]["outputs"]
+            keys = ("metadata", "signature_def", "signature_def", signature, "outputs")
+            (self._outputs[path, signature],) = self._part(self._call("GET", f"{path}/metadata"), dict, *keys)
         return self._outputs[path, signature]
+
+    def _part(self, reply, kind, *keys):
+        """What stands in a reply below some keys."""
+        for key in keys:
+            reply = reply.get(key) if isinstance(reply, dict) else None
+        if not isinstance(reply, kind):
+            raise errors.ServingError(f"What answers at {self._base} is no TensorFlow Serving: its reply has no {keys[-1]!r}.")
+        return reply
 
     def _call(self, method, url, body=None):
         """The JSON of a reply; a `ServingError` for anything else."""
@@ -139,7 +168,7 @@ class Client(_Client):
         except ValueError as error:
             raise errors.from_http(reply.status_code, f"{url} gave no JSON: {reply.text[:200]!r}") from error
         if reply.status_code != 200:
-            message = content.get("error", content) if isinstance(content, dict) else content
+            message = content.get("error", content) if isinstance(content, dict) else content  # a proxy may send any JSON
             raise errors.from_http(reply.status_code, str(message))
         return content
 
@@ -172,10 +201,10 @@ class GrpcClient(_Client):
         self._specs = {}  # (model, version, label) → signature → inputs, each a `TensorInfo`
 
     def _request(self, items, name, version, label, signature):
-        import tensorflow as tf
         from tensorflow_serving.apis import predict_pb2
 
         from zoo.loading import readable
+        from zoo.serving import tensors
 
         def ask():
             request = predict_pb2.PredictRequest()
@@ -185,7 +214,7 @@ class GrpcClient(_Client):
             try:
                 return once(request)
             except ZooError as error:
-                if not known or type(error) not in (ZooError, errors.InvalidArgument):
+                if not known or not (type(error) is ZooError or isinstance(error, errors.InvalidArgument)):
                     raise
             del self._specs[self._key(request.model_spec)]  # a version that came since may take other inputs
             return once(request)
@@ -194,27 +223,40 @@ class GrpcClient(_Client):
             request.inputs.clear()
             for key, value in self._tensors(items, request.model_spec).items():
                 request.inputs[key].CopyFrom(value)
-            outputs = {key: tf.make_ndarray(value) for key, value in self._call(self._stub.Predict, request).outputs.items()}
-            return [{key: readable(value[row]) for key, value in sorted(outputs.items())} for row in range(len(items))]
+            reply = self._call(self._stub.Predict, request)
+            outputs = {key: tensors.to_array(key, value, UNLIMITED) for key, value in sorted(reply.outputs.items())}
+            if len(counts := {array.shape[:1] for array in outputs.values()}) != 1 or () in counts:
+                shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in outputs.items()) or "none"
+                raise ZooError(f"The outputs of {name} have not one row each for the inputs: {shapes}.")
+            rows = range(len(next(iter(outputs.values()))))
+            return [
+                {key: array[row] if key.endswith("_bytes") else readable(array[row]) for key, array in outputs.items()}
+                for row in rows
+            ]
 
         return ask
 
     def _tensors(self, items, spec):
         """Input name → `TensorProto` of a request."""
+        import numpy as np
         import tensorflow as tf
 
         specs = self._inputs(spec)
-        rows = [item if isinstance(item, dict) and set(item) != {"b64"} else {next(iter(specs)): item} for item in items]
-        for index, row in enumerate(rows):
-            if set(row) != set(specs):
-                raise ZooError(f"Input {index} has the keys {sorted(row)}; the signature takes {sorted(specs)}.")
-        try:
-            return {
-                name: tf.make_tensor_proto([_as_tensor(row[name]) for row in rows], tf.dtypes.as_dtype(info.dtype))
-                for name, info in specs.items()
-            }
-        except (TypeError, ValueError) as error:
-            raise ZooError(f"The inputs are not what the signature takes: {error}") from error
+        for index, item in enumerate(items):
+            keys = set(item) if (named := isinstance(item, dict) and not values.is_base64(item)) else set(specs)
+            if keys != set(specs) or (not named and len(specs) != 1):
+                given = f"has the keys {sorted(keys)}" if named else f"is a {type(item).__name__}"
+                raise ZooError(f"Input {index} {given}; the signature takes {sorted(specs)}.")
+        rows = [item if isinstance(item, dict) and not values.is_base64(item) else {next(iter(specs)): item} for item in items]
+        found = {}
+        for name, info in specs.items():
+            dtype = tf.dtypes.as_dtype(info.dtype)
+            try:
+                column = np.stack([values.as_array(row[name], np.dtype(dtype.as_numpy_dtype)) for row in rows])
+            except (ZooError, ValueError) as error:
+                raise ZooError(f"The inputs are not what the signature takes: {name} is {dtype.name}; {error}") from error
+            found[name] = tf.make_tensor_proto(column, dtype)
+        return found
 
     def _inputs(self, spec):
         """Inputs of a signature; asks the server once for each model."""
@@ -250,39 +292,19 @@ class GrpcClient(_Client):
             return method(request, timeout=self.timeout)
         except self._grpc.RpcError as error:
             raise errors.from_grpc(error.code().name, error.details()) from error
+        except ValueError as error:  # gRPC's word for a client that was closed
+            raise ZooError(f"{self.address} cannot be asked: {error}") from error
 
     def close(self):
         """Closes the connections."""
         self._channel.close()
 
 
-def _as_json(value):
-    """A raw input as TensorFlow Serving's JSON has it."""
-    if isinstance(value, Path):
-        value = _content(value)
-    if isinstance(value, bytes):
-        return {"b64": base64.b64encode(value).decode()}
-    if isinstance(value, dict):
-        return {key: _as_json(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_as_json(item) for item in value]
-    return value.tolist() if hasattr(value, "tolist") else value
-
-
-def _as_tensor(value):
-    """A raw input as TensorFlow takes it."""
-    if isinstance(value, Path):
-        return _content(value)
-    if isinstance(value, dict) and set(value) == {"b64"}:
-        return base64.b64decode(value["b64"])
-    return value
-
-
-def _content(path):
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise ZooError(f"{path} cannot be read: {error.strerror}.") from error
+def _from_json(value):
+    """An output as Python: what travelled in base64 as bytes."""
+    if isinstance(value, list):
+        return [_from_json(item) for item in value]
+    return base64.b64decode(value["b64"]) if values.is_base64(value) else value
 
 
 def _reason(error):

@@ -10,9 +10,12 @@ import math
 
 import numpy as np
 
-from zoo.serving.errors import InvalidArgument
+from zoo.serving.errors import InvalidArgument, Unimplemented
 
-KINDS = {bool: "Bool", int: "Number", float: "Number", str: "String", list: "Array", dict: "Object", type(None): "Null"}
+# What JSON's numbers and truth values are converted to and from; as in TensorFlow Serving, not float16, bfloat16 and complex.
+NUMBERS = {"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"}
+DEEPEST = 64  # dimensions of an array
+KINDS = {int: "Number", float: "Number", str: "String", list: "Array", dict: "Object", type(None): "Null"}
 SHOWN = 80  # characters of a value in a message
 
 
@@ -67,6 +70,8 @@ def arrays(request: dict, specs: dict) -> tuple[dict[str, np.ndarray], bool]:
     Raises:
         InvalidArgument: if the request does not say what the signature takes.
     """
+    if not specs:
+        raise InvalidArgument("Failed to get input map for signature: it takes no inputs")
     if ("instances" in request) == ("inputs" in request):
         if "inputs" in request:
             raise InvalidArgument("Not formatted correctly: expecting only one of 'inputs' or 'instances' keys to exist")
@@ -83,7 +88,7 @@ def arrays(request: dict, specs: dict) -> tuple[dict[str, np.ndarray], bool]:
         values = {next(iter(specs)): values}
     if missing := sorted(set(specs) - set(values)):
         raise InvalidArgument(f"Missing named input: {missing[0]} in 'inputs' object.")
-    return {name: _array(values[name], spec, name) for name, spec in specs.items()}, False
+    return {name: _array(values[name], spec) for name, spec in specs.items()}, False
 
 
 def reply(outputs: dict[str, np.ndarray], in_rows: bool) -> bytes:
@@ -92,10 +97,21 @@ def reply(outputs: dict[str, np.ndarray], in_rows: bool) -> bytes:
     Raises:
         InvalidArgument: if a row form is asked for and the outputs have not the same number of rows.
     """
-    if in_rows and len({value.shape[:1] for value in outputs.values()} | {()}) > 2:
-        raise InvalidArgument("The outputs have inconsistent batch sizes; ask for them in columns ('inputs').")
-    if in_rows and any(not value.shape for value in outputs.values()):
-        raise InvalidArgument("An output has no rows; ask for it in columns ('inputs').")
+    if not outputs:
+        raise InvalidArgument("Cannot convert empty tensor map to JSON")
+    if in_rows:
+        rows = None
+        for name, value in sorted(outputs.items()):
+            if not value.shape:
+                raise InvalidArgument(f"Tensor name: {name} has no shape information; ask for it in columns ('inputs').")
+            if rows not in (None, len(value)):
+                raise InvalidArgument(
+                    f"Tensor name: {name} has inconsistent batch size: {len(value)} expecting: {rows}; "
+                    "ask for it in columns ('inputs')."
+                )
+            rows = len(value)
+    if other := [value.dtype.name for value in outputs.values() if value.dtype.name not in {*NUMBERS, "object"}]:
+        raise InvalidArgument(f"Failed to write JSON value for tensor type: {other[0]}")
     lists = {name: _plain(value, name.endswith("_bytes")) for name, value in sorted(outputs.items())}
     if len(lists) == 1:
         (values,) = lists.values()
@@ -128,87 +144,109 @@ def _columns(instances, specs):
             )
     if not named:
         (name,) = specs
-        return {name: _array(instances, specs[name], name)}
-    return {name: _array([item[name] for item in instances], spec, name) for name, spec in specs.items()}
+        return {name: _rows(instances, specs[name])}
+    return {name: _rows([item[name] for item in instances], spec, f" key: {name}") for name, spec in specs.items()}
 
 
-def _array(values, spec, name):
-    """A nested list as the array that a spec describes."""
+def _rows(values, spec, key=""):
+    """One value for each row as an array, or an error that names the first row that is wrong."""
+    try:
+        return _array(values, spec)
+    except (InvalidArgument, Unimplemented) as error:
+        right, wrong = 0, len(values)  # rows before `right` are right, one before `wrong` is not
+        while wrong - right > 1:
+            middle = (right + wrong) // 2
+            try:
+                _array([values[0], *values[right:middle]], spec)
+                right = middle
+            except (InvalidArgument, Unimplemented):
+                wrong = middle
+        reason = error
+        try:
+            shapes = [list(_array(value, spec).shape) for value in (values[0], values[right])]
+            if shapes[0] != shapes[1]:
+                reason = f"Expecting tensor size: {shapes[0]} but got: {shapes[1]}"
+        except (InvalidArgument, Unimplemented) as own:
+            reason = own
+        raise InvalidArgument(f"Failed to process element: {right}{key} of 'instances' list. Error: {reason}") from error
+
+
+def _array(values, spec):
+    """A value or nested list as an array of a spec's dtype and of the shape that its first items have."""
     shape, level = [], values
     while isinstance(level, list):
         shape.append(len(level))
         level = level[0] if level else None
-    rank = spec.shape.rank
-    if len(shape) > rank or (len(shape) < rank and 0 not in shape):  # of an empty list the inner dimensions are not seen
-        raise InvalidArgument(f"{name}: JSON Value: {_shown(values)} has {len(shape)} dimensions; the signature takes {rank}")
+    if len(shape) > DEEPEST:
+        raise InvalidArgument(f"A list is nested {len(shape)} levels deep; a tensor has {DEEPEST} dimensions at most")
     flat = []
-    _flatten(values, shape, 0, flat, name)
-    dtype = object if spec.dtype.name == "string" else spec.dtype.as_numpy_dtype
-    array = np.empty(len(flat), dtype)
-    array[:] = _converted(flat, spec.dtype, name)
+    _flatten(values, shape, 0, flat)
+    flat = _converted(flat, spec.dtype)
+    array = np.empty(len(flat), object if spec.dtype.name == "string" else spec.dtype.as_numpy_dtype)
+    array[:] = flat
     return array.reshape(shape)
 
 
-def _flatten(value, shape, level, flat, name):
+def _flatten(value, shape, level, flat):
     if level == len(shape):
         if isinstance(value, list):
-            raise InvalidArgument(f"{name}: Encountered list at unexpected level: {level} expected < {len(shape)}")
+            raise InvalidArgument(f"Encountered list at unexpected level: {level} expected < {len(shape)}")
         flat.append(value)
         return
     if not isinstance(value, list):
-        raise InvalidArgument(f"{name}: JSON Value: {_shown(value)} found at incorrect level: {level} of nested lists")
-    if len(value) != shape[level]:
-        raise InvalidArgument(
-            f"{name}: Encountered list at unexpected size: {len(value)} at level: {level} expected size: {shape[level]}"
-        )
+        where = f"found at incorrect level: {level + 1} in the JSON DOM. Expected at level: {len(shape)}"
+        raise InvalidArgument(f"JSON Value: {_shown(value)} {where}")
+    if len(value) != (size := shape[level]):
+        raise InvalidArgument(f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {size}")
     if level == len(shape) - 1 and not any(isinstance(item, list) for item in value):
         flat.extend(value)
     else:
         for item in value:
-            _flatten(item, shape, level + 1, flat, name)
+            _flatten(item, shape, level + 1, flat)
 
 
-def _converted(values, dtype, name):
+def _converted(values, dtype):
     """JSON values as what a dtype holds."""
     if dtype.name == "string":
-        return [_bytes(value, name) for value in values]
+        return [_bytes(value) for value in values]
+    if dtype.name not in NUMBERS:
+        raise Unimplemented(f"Conversion of JSON Value: {_shown(values[0] if values else [])} to type: {dtype.name}")
     allowed = {bool} if dtype.is_bool else {int, float} if dtype.is_floating else {int}
     if not set(map(type, values)) <= allowed:
-        raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype.name, name)
-    if dtype.is_bool:
-        return values
-    if dtype.is_floating:  # whole numbers as far as every one of them can be told apart
-        information = np.finfo(dtype.as_numpy_dtype)
-        largest, whole = float(information.max), 2 ** (information.nmant + 1) - 1
-        lossy = (
-            value for value in values if abs(value) > (largest if type(value) is float else whole) and abs(value) != math.inf
-        )
-    else:
+        raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype.name)
+    if dtype.is_floating:
+        largest = np.finfo(dtype.as_numpy_dtype).max.item()
+        for value in values:  # a whole number may lose digits: JavaScript writes 1e9 as one
+            if abs(value) > largest and abs(value) != math.inf:
+                raise InvalidArgument(f"Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
+    elif not dtype.is_bool:
         limits = np.iinfo(dtype.as_numpy_dtype)
-        lossy = (value for value in values if not int(limits.min) <= value <= int(limits.max))
-    for value in lossy:
-        raise InvalidArgument(f"{name}: Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
+        for value in values:
+            if not limits.min <= value <= limits.max:
+                raise _wrong_type(value, dtype.name)
     return values
 
 
-def _bytes(value, name):
+def _bytes(value):
     if isinstance(value, str):
         try:
             return value.encode()
         except UnicodeEncodeError as error:
-            raise InvalidArgument(f"{name}: a string holds half of a surrogate pair, which is no character") from error
+            raise InvalidArgument("A string holds half of a surrogate pair, which is no character") from error
+    if not isinstance(value, dict):
+        raise _wrong_type(value, "string")
     if not _is_base64(value):
-        raise _wrong_type(value, "string", name)
-    text = value["b64"]
+        raise InvalidArgument(f"JSON Value: {_shown(value)} not formatted correctly for base64 data")
+    text = "".join(value["b64"].split())  # lines of 76 characters, as MIME has them
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise InvalidArgument(f"{name}: Unable to base64 decode: {error}") from error
+        raise InvalidArgument(f"Unable to base64 decode: {error}") from error
 
 
-def _wrong_type(value, dtype, name):
-    kind = KINDS[type(value)]
-    return InvalidArgument(f"{name}: JSON Value: {_shown(value)} Type: {kind} is not of expected type: {dtype}")
+def _wrong_type(value, dtype):
+    kind = str(value) if isinstance(value, bool) else KINDS[type(value)]
+    return InvalidArgument(f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {dtype}")
 
 
 def _is_base64(value):
@@ -223,7 +261,7 @@ def _plain(value, binary):
             flat = [{"b64": base64.b64encode(item).decode()} for item in flat]
         else:
             flat = [item.decode("utf-8", errors="replace") for item in flat]
-    elif value.dtype in (np.float32, np.float16):
+    elif value.dtype == np.float32:
         flat = [float(str(item)) for item in value.ravel()]  # 0.2, where the nearest double would be 0.20000000298023224
     else:
         return value.tolist()

@@ -14,9 +14,10 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
+from zoo.card import numbered
 from zoo.errors import ZooError
 from zoo.serving.batching import Batching
-from zoo.serving.errors import InvalidArgument, NotFound
+from zoo.serving.errors import InvalidArgument, NotFound, told
 from zoo.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State
@@ -44,15 +45,18 @@ class ModelConfig:
     labels: dict[str, int] = field(default_factory=dict)
     trusted: bool = True
 
-    def wanted(self) -> list[int]:
-        """The versions that should be served now, newest first."""
+    def candidates(self) -> dict[int, Path]:
+        """The versions that may be served now, newest first → their directories."""
         try:
-            there = sorted((int(path.name) for path in self.base_path.iterdir() if _is_version(path)), reverse=True)
+            there = numbered(self.base_path)
         except OSError:
-            return []
-        if self.specific:
-            return [version for version in there if version in self.specific]
-        return there[: self.latest]
+            return {}
+        return {version: there[version] for version in sorted(there, reverse=True) if version in (self.specific or there)}
+
+    @property
+    def most(self) -> int | None:
+        """How many of the candidates are served; None for all."""
+        return None if self.specific else self.latest
 
 
 def read_config(path: Path) -> list[ModelConfig]:
@@ -98,39 +102,53 @@ class Models:
         self._computing = ThreadPoolExecutor(max(batching.num_batch_threads, 1), "compute")
         self._served = {name: {} for name in self.configs}  # name → version → Servable
         self._states = {name: {} for name in self.configs}  # name → version → (state, message)
-        self._tried = {}  # (name, version) that failed → time of change of its directory
+        self._tried = {}  # (name, version) that failed → its directory and when that had changed
+        self._reasons = {}  # (name, version) that failed → why
         self._draining = set()
 
     async def refresh(self):
-        """Loads the versions that should be served and are not, then drains those that should not."""
-        for name, config in self.configs.items():
-            wanted, served = config.wanted(), self._served[name]
-            for version in wanted:
-                if version not in served:
-                    await self._load(name, version, config.base_path / str(version))
-            if wanted and all(version in served for version in wanted):  # a broken new version does not take the old one away
-                for version in [version for version in served if version not in wanted]:
-                    self._retire(name, version)
+        """Loads the versions that should be served and are not, then drains those that should not.
 
-    async def _load(self, name, version, directory):
-        changed = _newest_change(directory)
+        One that cannot be loaded gives its place to the next older one, when the server starts as later on, and its state says
+        why.
+        """
+        for name, config in self.configs.items():
+            candidates, served, chosen = config.candidates(), self._served[name], []
+            for version, directory in candidates.items():
+                if len(chosen) == config.most:
+                    break
+                if version in served or await self._load(name, version, directory):
+                    chosen.append(version)
+            if chosen:  # else what is served stays
+                for version in [version for version in served if version not in chosen]:
+                    self._retire(name, version)
+            for version in set(self._states[name]) - set(candidates) - set(served):  # a failure that is not there any more
+                if self._tried.pop((name, version), None):
+                    del self._states[name][version], self._reasons[name, version]
+
+    async def _load(self, name, version, directory) -> bool:
+        """Whether a version could be loaded."""
+        changed = directory, _newest_change(directory)
         if self._tried.get((name, version)) == changed:
-            return  # it failed, and is still the same
+            return False  # it failed, and is still the same
         self._states[name][version] = (State.LOADING, "")
         make = functools.partial(Servable, name, version, directory, trusted=self.configs[name].trusted)
         try:
             servable = await asyncio.get_running_loop().run_in_executor(self._loading, make)
         except Exception as error:  # whatever is wrong with a new version, the others go on
-            self._tried[name, version] = changed
-            message = str(error).strip().splitlines()
-            self._states[name][version] = (State.END, message[0] if message else type(error).__name__)
-            log.error("Cannot load %s %s: %s", name, version, self._states[name][version][1])
-            return
+            self._tried[name, version], known = changed, self._reasons.get((name, version))
+            self._reasons[name, version] = told(error)
+            self._states[name][version] = (State.END, told(error))
+            if known != told(error):  # one that is being copied fails at every look
+                log.error("Cannot load %s %s from %s: %s", name, version, directory, told(error))
+            return False
         self._tried.pop((name, version), None)
+        self._reasons.pop((name, version), None)
         servable.start(self._computing, self._batching, lambda rows, seconds: self._observe(name, rows, seconds))
         self._served[name][version] = servable
         self._states[name][version] = (State.AVAILABLE, "")
         log.info("Serving %s %s", name, version)
+        return True
 
     def _retire(self, name, version):
         servable = self._served[name].pop(version)
@@ -199,11 +217,6 @@ class Models:
 
 def _asked(name, version):
     return f"Latest({name})" if version is None else f"Specific({name}, {version})"
-
-
-def _is_version(path):
-    """Only a whole version counts: one that is being copied has no graph yet, or a hidden name."""
-    return path.name.isdigit() and (path / "saved_model.pb").is_file()
 
 
 def _newest_change(directory):

@@ -9,7 +9,6 @@ import functools
 import json
 import logging
 import re
-import zlib
 from concurrent.futures import ThreadPoolExecutor
 
 from google.protobuf import json_format
@@ -17,8 +16,9 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from tensorflow_serving.apis import get_model_metadata_pb2
 
-from zoo.serving import codec, rpc
-from zoo.serving.errors import InvalidArgument, NotFound, RequestTimeout, ServingError, TooLarge
+from zoo.serving import codec, errors, rpc
+from zoo.serving.compression import unpacker
+from zoo.serving.errors import InvalidArgument, NotFound, RequestTimeout, ServingError, TooLarge, UnsupportedEncoding
 
 WHICH = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 ANSWER = re.compile(WHICH + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
@@ -53,7 +53,7 @@ class Rest:
         try:
             return await self._answer(request)
         except ServingError as error:
-            headers = {"Connection": "close"} if isinstance(error, (TooLarge, RequestTimeout)) else {}
+            headers = {"Connection": "close"} if isinstance(error, (TooLarge, RequestTimeout, UnsupportedEncoding)) else {}
             if error.http in (429, 503):
                 headers["Retry-After"] = "1"
             return _json({"error": str(error)}, error.http, headers)
@@ -65,12 +65,12 @@ class Rest:
             raise
         except Exception as error:  # no request may get anything but JSON
             log.exception("%s %s", request.method, request.scope["path"])
-            return _json({"error": f"{type(error).__name__}: {error}"[:500]}, 500)
+            return _json({"error": f"{type(error).__name__}: {errors.told(error)}"}, 500)
 
     async def _answer(self, request):
         path, service = request.scope["path"], self._service
         if request.method == "POST" and (asked := ANSWER.fullmatch(path)):
-            with service.counted("Predict", "REST", asked["name"]):
+            with service.counted(asked["method"].lower(), "REST", asked["name"]):
                 return await self._predict(request, asked)
         if request.method == "GET" and (asked := DESCRIBE.fullmatch(path)):
             if asked["metadata"]:
@@ -86,11 +86,8 @@ class Rest:
     async def _predict(self, request, asked):
         deadline = self._service.deadline()
         servable = self._service.models.find(asked["name"], *_which(asked))
-        if asked["method"].lower() != "predict":
-            raise InvalidArgument(
-                f"Expected {asked['method']} signature method_name to be tensorflow/serving/{asked['method']}. "
-                "Was: tensorflow/serving/predict"
-            )
+        if (method := asked["method"].lower()) != "predict":
+            raise servable.refusal(method)
         with servable.in_use(), contextlib.ExitStack() as admitted:
             body = await self._body(request, admitted)
             decode = functools.partial(codec.decode, body, servable.specs)
@@ -111,21 +108,21 @@ class Rest:
         if length.isdigit() and int(length) > self._max_body:
             raise self._too_large()
         parts, size = [], 0
-        unpack = zlib.decompressobj(31) if "gzip" in request.headers.get("content-encoding", "").lower() else None
+        unpack = unpacker(request.headers.get("content-encoding", ""))
         try:
             async with asyncio.timeout(self._body_timeout):
                 async for part in request.stream():
                     if unpack:
-                        part = unpack.decompress(part, self._max_body + 1 - size)
+                        part = unpack(part, self._max_body + 1 - size)
                     size += len(part)
                     if size > self._max_body:
                         raise self._too_large()
                     admitted.enter_context(self._service.admitted(len(part)))
                     parts.append(part)
+            if unpack:
+                unpack.end()
         except TimeoutError as error:
             raise RequestTimeout(f"The request's body did not arrive within {self._body_timeout:g} s") from error
-        except zlib.error as error:
-            raise InvalidArgument(f"The body is not gzip: {error}") from error
         return b"".join(parts)
 
     def _too_large(self):

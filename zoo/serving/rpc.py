@@ -4,11 +4,8 @@ Source: tensorflow_serving/apis/prediction_service.proto and model_service.proto
 """
 
 import contextlib
-import math
 
 import grpc
-import numpy as np
-import tensorflow as tf
 from tensorflow_serving.apis import (
     get_model_metadata_pb2,
     get_model_status_pb2,
@@ -17,10 +14,10 @@ from tensorflow_serving.apis import (
     prediction_service_pb2_grpc,
 )
 
-from zoo.serving.errors import InvalidArgument, ServingError
+from zoo.serving import tensors
+from zoo.serving.errors import InvalidArgument, ServingError, told
 from zoo.serving.servable import require
 
-LARGEST = 2**24  # elements of an input
 LONGEST = 1000  # characters of an error: they travel in a header
 
 
@@ -34,7 +31,7 @@ async def _status(context):
     except (grpc.aio.AbortError, grpc.aio.BaseError):
         raise
     except Exception as error:
-        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {error}"[:LONGEST])
+        await context.abort(grpc.StatusCode.INTERNAL, f"{type(error).__name__}: {told(error)}")
 
 
 class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
@@ -50,10 +47,10 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 deadline = self._service.deadline(context.time_remaining())
                 servable = self._service.models.find(spec.name, *_which(spec))
                 specs = servable.specs(spec.signature_name)
-                require(specs, {name: _kind(proto) for name, proto in request.inputs.items()})
-                size = sum(_bytes(name, proto, specs[name]) for name, proto in request.inputs.items())
+                require(specs, {name: tensors.dtype_name(proto) for name, proto in request.inputs.items()})
+                size = sum(tensors.size(name, proto) * specs[name].dtype.size for name, proto in request.inputs.items())
                 with servable.in_use(), self._service.admitted(size):
-                    inputs = {name: _array(name, proto) for name, proto in request.inputs.items()}
+                    inputs = {name: tensors.to_array(name, proto) for name, proto in request.inputs.items()}
                     outputs = await servable.predict(spec.signature_name, inputs, deadline)
                 if wrong := set(request.output_filter) - set(outputs):
                     raise InvalidArgument(f"output tensor alias not found in signature: {min(wrong)}")
@@ -61,7 +58,7 @@ class PredictionService(prediction_service_pb2_grpc.PredictionServiceServicer):
                 _fill(response.model_spec, servable, spec.signature_name or "serving_default")
                 for name, value in outputs.items():
                     if not request.output_filter or name in request.output_filter:
-                        response.outputs[name].CopyFrom(tf.make_tensor_proto(value))
+                        response.outputs[name].CopyFrom(tensors.to_proto(value))
                 return response
 
     async def GetModelMetadata(self, request, context):
@@ -119,30 +116,3 @@ def _which(spec):
 def _fill(spec, servable, signature):
     spec.name, spec.signature_name = servable.name, signature
     spec.version.value = servable.version
-
-
-def _shape(proto):
-    return [dim.size for dim in proto.tensor_shape.dim]
-
-
-def _kind(proto):
-    """Name of the dtype and shape of a `TensorProto`."""
-    try:
-        return tf.dtypes.as_dtype(proto.dtype).name, _shape(proto)
-    except TypeError:
-        return f"number {proto.dtype}", _shape(proto)
-
-
-def _bytes(name, proto, spec):
-    """Bytes of a `TensorProto` as an array: one number in it may stand for all elements."""
-    if math.prod(_shape(proto)) > LARGEST:
-        raise InvalidArgument(f"input {name} has the shape {_shape(proto)}; at most {LARGEST:,} elements are taken")
-    return math.prod(_shape(proto)) * spec.dtype.size
-
-
-def _array(name, proto):
-    """A `TensorProto` as an array."""
-    try:
-        return np.asarray(tf.make_ndarray(proto))
-    except Exception as error:  # of a broken one NumPy and TensorFlow raise many kinds
-        raise InvalidArgument(f"input {name} is not a tensor: {error}") from error

@@ -7,17 +7,38 @@ from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
-from tensorflow.core.protobuf import saved_model_pb2
+from google.protobuf import text_format
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo import card as cards
 from zoo import trust
+from zoo.errors import ZooError
 from zoo.serving.batching import Batcher
-from zoo.serving.errors import Internal, InvalidArgument
+from zoo.serving.errors import (
+    FailedPrecondition,
+    Internal,
+    InvalidArgument,
+    NotFound,
+    ResourceExhausted,
+    ServingError,
+    Unimplemented,
+    told,
+)
+from zoo.serving.tensors import as_numpy
 
+STORED = ("saved_model.pb", "saved_model.pbtxt")  # the files that make a directory a SavedModel
+TAG = "serve"
 WARM_UP = Path("assets.extra") / "tf_serving_warmup_requests"
-# What a model may say of a request that is wrong, and would be wrong again.
-WRONG = (tf.errors.InvalidArgumentError, tf.errors.OutOfRangeError, tf.errors.FailedPreconditionError)
+# What a model may say of a request → how it is passed on; all else is the model's own failure.
+KINDS = {
+    tf.errors.InvalidArgumentError: InvalidArgument,
+    tf.errors.OutOfRangeError: InvalidArgument,
+    tf.errors.FailedPreconditionError: FailedPrecondition,
+    tf.errors.NotFoundError: NotFound,
+    tf.errors.UnimplementedError: Unimplemented,
+    tf.errors.ResourceExhaustedError: ResourceExhausted,
+}
 
 
 class Servable:
@@ -43,11 +64,11 @@ class Servable:
             cards.verify(directory, cards.read(directory))
         if not trusted:
             trust.check(directory)
-        self._loaded = tf.saved_model.load(str(directory))
-        graph = saved_model_pb2.SavedModel.FromString((directory / "saved_model.pb").read_bytes()).meta_graphs[0]
+        graph = stored_graph(directory)
+        self._loaded = tf.saved_model.load(str(directory), [TAG])
         self._functions = dict(self._loaded.signatures)
         self.signatures = {key: graph.signature_def[key] for key in self._functions}
-        self._specs = {key: function.structured_input_signature[1] for key, function in self._functions.items()}
+        self._specs = {key: _specs(signature) for key, signature in self.signatures.items()}
         self._batchers, self._using, self._unused = {}, 0, asyncio.Event()
         self._warm_up(directory / WARM_UP)
 
@@ -91,12 +112,23 @@ class Servable:
         """Inputs of a signature, `serving_default` if it is "".
 
         Raises:
-            InvalidArgument: if there is none.
+            FailedPrecondition: if there is none.
         """
         key = signature or "serving_default"
         if key not in self._specs:
-            raise InvalidArgument(f'Serving signature name: "{key}" not found in signature def')
+            raise FailedPrecondition(f'Serving signature name: "{key}" not found in signature def')
         return self._specs[key]
+
+    def refusal(self, method: str) -> ServingError:
+        """Why a request for `classify` or `regress` is not answered."""
+        signature = self.signatures.get("serving_default")
+        wanted = f"tensorflow/serving/{method}"
+        if signature is None:
+            return InvalidArgument("No signature was found with the name: serving_default")
+        if signature.method_name != wanted:
+            kind = {"classify": "classification", "regress": "regression"}[method]
+            return InvalidArgument(f"Expected {kind} signature method_name to be {wanted}. Was: {signature.method_name}")
+        return Unimplemented(f"zoo serve answers predict only; TensorFlow Serving has {method}")
 
     async def predict(self, signature: str, inputs: dict[str, np.ndarray], deadline: float) -> dict[str, np.ndarray]:
         """Answers a request; see `Batcher.submit`.
@@ -105,8 +137,8 @@ class Servable:
             InvalidArgument: if the inputs are not those of the signature.
             ServingError: as `Batcher.submit`.
         """
-        kinds = {name: ("string" if value.dtype == object else value.dtype.name, value.shape) for name, value in inputs.items()}
-        require(self.specs(signature), kinds)
+        dtypes = {name: "string" if value.dtype == object else value.dtype.name for name, value in inputs.items()}
+        require(self.specs(signature), dtypes)
         with self.in_use():
             return await self._batchers[signature or "serving_default"].submit(inputs, deadline)
 
@@ -115,38 +147,62 @@ class Servable:
         specs = self._specs[key]
         try:
             outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
-            return {name: np.asarray(value.numpy()) for name, value in outputs.items()}
-        except WRONG as error:
-            raise InvalidArgument(_first_line(error)) from error
+            return {name: as_numpy(value) for name, value in outputs.items()}
         except Exception as error:
-            raise Internal(_first_line(error)) from error
+            odd = [
+                f"input {name} has the shape {list(value.shape)}; the signature says {specs[name].shape}"
+                for name, value in sorted(inputs.items())
+                if not specs[name].shape.is_compatible_with(value.shape)
+            ]
+            kind = InvalidArgument if odd else KINDS.get(type(error), Internal)
+            raise kind("; ".join([told(error), *odd])) from error
 
 
-def require(specs, kinds) -> None:
-    """Refuses inputs that are not those of a signature.
+def _specs(signature):
+    """Input name → `tf.TensorSpec` of a `SignatureDef`."""
+    return {
+        name: tf.TensorSpec(tf.TensorShape(info.tensor_shape), tf.dtypes.as_dtype(info.dtype), name)
+        for name, info in signature.inputs.items()
+    }
+
+
+def stored_graph(directory: Path) -> meta_graph_pb2.MetaGraphDef:
+    """The graph for serving of a SavedModel, with its signatures.
+
+    Raises:
+        ZooError: if the directory has none.
+    """
+    model = saved_model_pb2.SavedModel()
+    binary, text = (directory / name for name in STORED)
+    if binary.is_file():
+        model.ParseFromString(binary.read_bytes())
+    elif text.is_file():
+        text_format.Parse(text.read_text(encoding="utf-8"), model)
+    else:
+        raise ZooError(f"{directory} holds no SavedModel: there is neither {' nor '.join(STORED)} in it.")
+    found = {frozenset(graph.meta_info_def.tags): graph for graph in model.meta_graphs}
+    if frozenset([TAG]) not in found:
+        tags = ", ".join(" ".join(sorted(tags)) or "none" for tags in found) or "nothing at all"
+        raise ZooError(f"{directory} has no graph with the tag {TAG!r}; there is {tags}.")
+    return found[frozenset([TAG])]
+
+
+def require(specs, dtypes) -> None:
+    """Refuses inputs that are not those of a signature. Shapes are for the graph to judge, as in TensorFlow Serving.
 
     Args:
         specs: input name → `tf.TensorSpec`.
-        kinds: input name → (name of the dtype, shape).
+        dtypes: input name → name of the dtype.
 
     Raises:
-        InvalidArgument: if names, dtypes or shapes differ.
+        InvalidArgument: if names or dtypes differ.
     """
-    if set(kinds) != set(specs):
-        given = ", ".join(sorted(kinds)) or "none"
+    if extra_or_missing := set(dtypes) ^ set(specs):
+        extra, missing = (", ".join(sorted(extra_or_missing & set(names))) for names in (dtypes, specs))
         raise InvalidArgument(
-            f"input size does not match signature: the request has {given}; the signature takes {', '.join(sorted(specs))}"
+            f"input size does not match signature: {len(dtypes)}!={len(specs)} len({{{', '.join(sorted(dtypes))}}}) != "
+            f"len({{{', '.join(sorted(specs))}}}). Sent extra: {{{extra}}}. Missing but required: {{{missing}}}."
         )
     for name, spec in specs.items():
-        dtype, shape = kinds[name]
-        if dtype != spec.dtype.name:
-            raise InvalidArgument(f"input {name} has the type {dtype}; the signature takes {spec.dtype.name}")
-        if not all(size >= 0 for size in shape) or not spec.shape.is_compatible_with(shape):
-            raise InvalidArgument(f"input {name} has the shape {list(shape)}; the signature takes {spec.shape}")
-
-
-def _first_line(error):
-    """What TensorFlow says of an error, without the graph's call stack."""
-    lines = [line.strip() for line in str(error).splitlines()]
-    lines = [line for line in lines if line and not line.startswith(("Graph execution error", "Detected at node", "<stack"))]
-    return lines[0][:500] if lines else type(error).__name__
+        if dtypes[name] != spec.dtype.name:
+            raise InvalidArgument(f"input {name} has the type {dtypes[name]}; the signature takes {spec.dtype.name}")

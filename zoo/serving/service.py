@@ -2,14 +2,17 @@
 
 import asyncio
 import contextlib
+import re
 import time
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, disable_created_metrics, generate_latest
 from starlette.requests import ClientDisconnect
 
 from zoo.serving.errors import ResourceExhausted, ServingError, Unavailable
 
-SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+COUNT = ":tensorflow:serving:request_count"
+# Microseconds: TensorFlow Serving's buckets, to the six digits that it writes, since dashboards name them.
+BUCKETS = tuple(float(f"{10 * 1.8**power:.6g}") for power in range(33))
 ROWS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
@@ -26,23 +29,22 @@ class Service:
     """
 
     def __init__(self, models, *, timeout: float, max_bytes: int):
-        # TensorFlow Serving's names, so that one dashboard shows both; it counts the latency in microseconds
+        # TensorFlow Serving's names and labels, so that one dashboard shows both; see its servables/tensorflow/util.cc
+        disable_created_metrics()
         self._registry = CollectorRegistry()
-        self._requests = Counter(
-            ":tensorflow:serving:request_count", "Requests by status.", ["model_name", "status"], registry=self._registry
-        )
+        self._requests = Counter(COUNT, "Requests by status.", ["model_name", "status"], registry=self._registry)
         self._latency = Histogram(
             ":tensorflow:serving:request_latency",
             "Microseconds from a request's arrival to its answer.",
             ["model_name", "API", "entrypoint"],
-            buckets=[1e6 * second for second in SECONDS],
+            buckets=BUCKETS,
             registry=self._registry,
         )
         self._runtime = Histogram(
             ":tensorflow:serving:runtime_latency",
             "Microseconds that a batch took to compute.",
             ["model_name", "API", "runtime"],
-            buckets=[1e6 * second for second in SECONDS],
+            buckets=BUCKETS,
             registry=self._registry,
         )
         self._rows = Histogram(
@@ -54,7 +56,7 @@ class Service:
 
     def _observe(self, name, rows, seconds):
         self._rows.labels(name).observe(rows)
-        self._runtime.labels(name, "Predict", "TF2").observe(1e6 * seconds)
+        self._runtime.labels(name, "Predict", "TF1").observe(1e6 * seconds)
 
     @contextlib.contextmanager
     def admitted(self, size: int):
@@ -73,13 +75,22 @@ class Service:
 
     @contextlib.contextmanager
     def counted(self, api: str, entrypoint: str, name: str):
-        """Inside it a request to a model is answered; its time and its end are counted."""
+        """Inside it a request to a model is answered. Its end is counted, and its time if it is answered well.
+
+        Args:
+            api: "Predict" by gRPC, "predict" by REST; or "GetModelMetadata".
+            entrypoint: "GRPC" or "REST".
+            name: of the model.
+        """
         start, status = time.perf_counter(), "OK"
+        predicts = api != "GetModelMetadata"  # which TensorFlow Serving does not count
         name = name if name in self.models.configs else "(unknown)"  # else anyone could make any number of time series
         try:
             if self.closing:
                 raise Unavailable("The server is shutting down")
             yield
+            if predicts:
+                self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - start))
         except ServingError as error:
             status = error.code
             raise
@@ -90,13 +101,14 @@ class Service:
             status = "INTERNAL"
             raise
         finally:
-            self._requests.labels(name, status).inc()
-            self._latency.labels(name, api, entrypoint).observe(1e6 * (time.perf_counter() - start))
+            if predicts:
+                self._requests.labels(name, status).inc()
 
     def deadline(self, seconds: float | None = None) -> float:
         """Until when a request that arrives now is answered, by the clock of `time.monotonic`."""
         return time.monotonic() + min(seconds if seconds is not None else self.timeout, self.timeout)
 
     def metrics(self) -> bytes:
-        """The counts, in Prometheus's text format."""
-        return generate_latest(self._registry)
+        """The counts, in the text format of Prometheus, spelt as by TensorFlow Serving: no `_total`, limits without `.0`."""
+        page = generate_latest(self._registry).decode().replace(f"{COUNT}_total", COUNT)
+        return re.sub(r'(le="\d+)\.0"', r'\1"', page).encode()
