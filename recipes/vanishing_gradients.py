@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 
 import zoo
+from zoo import files
 
 # Mean squared error below which a run counts as having learnt it; who answers 1 always has 1/6.
 LEARNT = 0.01
@@ -106,7 +107,7 @@ def learn(config: Config) -> Outcome:
 
 def write_table(rows: list[dict], path) -> None:
     """Prints the table and writes it as CSV."""
-    with path.open("w", newline="", encoding="utf-8") as file:
+    with files.replacing(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, fieldnames=rows[0])
         writer.writeheader()
         writer.writerows(rows)
@@ -114,7 +115,7 @@ def write_table(rows: list[dict], path) -> None:
     for row in rows:
         table.add_row(*map(str, row.values()))
     Console(width=140).print(table)
-    print(f"Table: {path}")
+    print(f"Table: {files.shown(path)}")
 
 
 def draw(outcomes: list[Outcome], directory) -> list:
@@ -136,7 +137,7 @@ def draw(outcomes: list[Outcome], directory) -> list:
     except zoo.ZooError as error:
         print(f"Pictures left out: {error}")
         return []
-    print(f"Pictures: {', '.join(map(str, pictures))}")
+    print(f"Pictures: {', '.join(map(files.shown, pictures))}")
     return pictures
 
 

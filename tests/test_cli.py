@@ -252,7 +252,7 @@ ERRORS = {
     "info no_such_artefact": "no_such_artefact",
     "list --mapping sideways": "There is no mapping 'sideways'; there are one_to_one",
     "publish nowhere": "nowhere holds no artefact",
-    "publish ARTEFACT": "trained on the sample data; only runs on the real data are published",
+    "publish ARTEFACT": "trained on the sample data, is not published: only runs on the real data are",
 }
 
 

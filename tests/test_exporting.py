@@ -1,6 +1,7 @@
 """What becomes of a trained task: how an artefact is made, published and trained on from."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -14,8 +15,10 @@ import tensorflow as tf
 import zoo
 from zoo import card as cards
 from zoo import config as configs
-from zoo import exporting, ops
+from zoo import exporting, files, ops
 
+# A name that TensorFlow cannot read from, and a terminal not show; on Linux with a byte that is not UTF-8.
+ODD = "runs [1] * \\ \n" + (os.fsdecode(b"\xff") if sys.platform == "linux" else "")
 TEXTS = ["A wonderful film.", "", "awful, awful, awful", "Nobody could call this film dull. " * 9]
 
 
@@ -113,9 +116,9 @@ def test_the_warm_up_can_be_replayed(model, tiny_artefact):
 @pytest.fixture
 def trained(tiny_artefact, tmp_path):
     """The directory of a run that is trained and not yet exported, and the flags that continue it."""
-    run = tmp_path / "runs" / "imdb_sentiment" / tiny_artefact.parent.name
+    run = tmp_path / ODD / "imdb_sentiment" / tiny_artefact.parent.name
     shutil.copytree(tiny_artefact.parent, run, ignore=shutil.ignore_patterns("artefact"))
-    return run, ["--runs", str(tmp_path / "runs")]
+    return run, ["--runs", str(tmp_path / ODD)]
 
 
 KILLED = """
@@ -143,11 +146,12 @@ def test_an_export_is_whole_or_not_there(trained, tiny_artefact, imdb, tiny_flag
     assert "no score" in capsys.readouterr().err
     assert sorted(path.name for path in run.iterdir()) == before
 
-    # it is killed, which leaves something, but no artefact
+    # it is killed, which leaves a directory and a lock that nobody holds, but no artefact
     script = [sys.executable, "-c", KILLED, *tiny_flags, *flags]
     assert subprocess.run(script, capture_output=True, cwd=Path(zoo.__file__).parents[1]).returncode == 9
     assert not (run / "artefact").exists()
-    assert len(list(run.iterdir())) == len(before) + 1
+    assert "lock" in {path.name for path in run.iterdir()}
+    assert len(list(run.iterdir())) == len(before) + 2
 
     # it is called again
     model = configs.run(imdb.main, [*tiny_flags, *flags])
@@ -173,6 +177,20 @@ def test_a_family_with_ops_of_its_own_is_exported_and_others_have_to_trust_it(tr
         with pytest.raises(zoo.ZooError, match="or are not known: StringLower"):
             load(run / "artefact")
     same(zoo.load(run / "artefact", trusted=True).predict(TEXTS), model.predict(TEXTS))
+
+
+def test_no_space_within_an_export(task, tmp_path):
+    """By the kernel's limit on a file, which TensorFlow's writer meets too."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with pytest.raises(zoo.ZooError, match="artefact cannot be written: File too large"):
+        try:
+            with files.making(tmp_path / "artefact") as directory:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
+                exporting.save(task, directory)
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert not list(tmp_path.iterdir())
 
 
 # Published

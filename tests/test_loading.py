@@ -104,7 +104,7 @@ print(*sorted(name for name in sys.modules if name.startswith("zoo.")))
 def test_loading_needs_tensorflow_only(tiny_artefact):
     finished = subprocess.run([sys.executable, "-c", SERVED, tiny_artefact], capture_output=True, text=True)
     assert finished.returncode == 0, finished.stderr
-    mine = ["card", "errors", "loading", "names", "ops", "registry", "schema", "trust"]
+    mine = ["card", "errors", "files", "loading", "names", "ops", "registry", "schema", "trust"]
     assert finished.stdout.split() == [f"zoo.{name}" for name in mine]
 
 

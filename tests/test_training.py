@@ -1,7 +1,10 @@
 """`fit`: the same numbers for the same seed, interrupted or not; the best weights; what stops it; and its batches."""
 
 import csv
+import errno
+import itertools
 import json
+import shutil
 from dataclasses import dataclass
 
 import keras
@@ -11,6 +14,7 @@ import tensorflow as tf
 
 import zoo
 from zoo import config as configs
+from zoo import files
 from zoo.data import Splits
 from zoo.training import adversarial, state
 from zoo.training.batches import Batches
@@ -159,29 +163,40 @@ def test_the_adapted_start_is_used(reference):
 
 
 def test_an_interrupted_run_ends_like_one_that_was_not(reference, train, tmp_path, monkeypatch, capsys):
-    """Also: an equal seed gives equal weights."""
-    middle, save_arrays = reference[1].log[0]["step"] + 2, state.save_arrays
+    """Nor met a full disk, nor ran under an odd name. Also: an equal seed gives equal weights."""
+    middle, sync = reference[1].log[0]["step"] + 2, files._sync
+    root = tmp_path / "runs [1] * \n"
 
     def within_the_second_epoch(self, batch, logs=None):
         if int(self.model.optimizer.iterations) == middle:
             raise KeyboardInterrupt
 
-    def between_two_files_of_the_second_epoch(path, variables, progress):
-        if path.name == "newest.npz" and len(progress["log"]) == 2:
-            raise KeyboardInterrupt
-        return save_arrays(path, variables, progress)
+    def no_space_for(name, times):
+        def full(path):
+            if path.name == name and next(calls) == times:
+                raise OSError(errno.ENOSPC, "No space left on device")
+            sync(path)
+
+        calls = itertools.count()
+        return full
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Watch, "on_train_batch_end", within_the_second_epoch)
-        train(tmp_path)
-    (path,) = (tmp_path / "test_training").iterdir()
+        train(root)
+    (path,) = (root / "test_training").iterdir()
     assert "Continuing" not in capsys.readouterr().out
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(state, "save_arrays", between_two_files_of_the_second_epoch)
-        train(tmp_path)
-    _, run = train(tmp_path)
+    # the second epoch ends between its two files of weights; then its log is missing
+    for name, times, epochs in (("newest.npz", 0, 1), ("log.csv", 1, 1)):
+        with monkeypatch.context() as patch, pytest.raises(zoo.ZooError, match=f"{name} cannot be written: No space left"):
+            patch.setattr(files, "_sync", no_space_for(name, times))
+            train(root)
+        assert f"Continuing after epoch {epochs} of 3; --fresh starts anew." in capsys.readouterr().out
+        assert {one.name for one in path.iterdir()} == {"config.json", "best.npz", "newest.npz", "log.csv"}
+    assert len((path / "log.csv").read_text().splitlines()) == 2
+    _, run = train(root)
     assert run.path == path
-    assert capsys.readouterr().out.count("Continuing after epoch 1 of 3; --fresh starts anew.") == 2
+    assert "Continuing after epoch 2 of 3" in capsys.readouterr().out
+    assert (path / "log.csv").read_text().count("\n") == 4
     assert_same_run(path, reference[1].path)
     assert timeless(vars(run))["log"] == timeless(vars(reference[1]))["log"]
 
@@ -199,31 +214,30 @@ def test_each_epoch_has_an_order_of_its_own(reference, seeds):
     assert len(set(seeds) - {None}) == len(reference[1].log)
 
 
-def test_which_run_is_continued(tmp_path):
-    def open_run(identity, fresh=False):
-        return state.open_run(tmp_path, "name", identity, fresh=fresh)
-
-    first, resumed = open_run({"seed": 0})
-    assert not resumed
-    assert open_run({"seed": 0}) == (first, True)
-    other, resumed = open_run({"seed": 1})
-    assert not resumed
-    fresh, resumed = open_run({"seed": 0}, fresh=True)
-    assert not resumed
-    assert len({first, other, fresh}) == 3
-    assert open_run({"seed": 0}) == (fresh, True)  # the newest
-    (fresh / "artefact").mkdir()
-    assert open_run({"seed": 0}) == (first, True)
-    (first / "artefact").mkdir()
-    assert not open_run({"seed": 0})[1]
-    (other / "config.json").write_text("{")  # damaged
-    assert not open_run({"seed": 1})[1]
+def test_damaged_weights_are_known_before_training_goes_on(reference, train, tmp_path, capsys):
+    """The best ones too, which are needed in the end only; and nothing is lost."""
+    path = tmp_path / "test_training" / reference[1].path.name
+    shutil.copytree(reference[1].path, path, ignore=shutil.ignore_patterns("lock"))
+    (path / "best.npz").write_bytes((path / "best.npz").read_bytes()[:-100])
+    before = {one: one.read_bytes() for one in path.iterdir()}
+    with pytest.raises(zoo.ZooError, match=r"best\.npz is damaged or missing .*start anew with --fresh"):
+        train(tmp_path)
+    assert {one: one.read_bytes() for one in path.iterdir()} == before
+    shutil.copy(reference[1].path / "best.npz", path)
+    assert train(tmp_path)[1].best == reference[1].best
 
 
-def test_a_state_of_another_model_is_refused(tmp_path):
-    state.save_arrays(tmp_path / "newest.npz", [np.zeros(3)], {})
-    with pytest.raises(zoo.ZooError, match="another version of this model; start anew with --fresh"):
-        state.load_arrays(tmp_path / "newest.npz", [tf.Variable(np.zeros(3)), tf.Variable(0.0)])
+def test_what_cannot_be_published_in_the_end_is_not_trained(train, tmp_path, monkeypatch):
+    with pytest.raises(zoo.ZooError, match="This run, trained on the own data, is not published"):
+        train(tmp_path / "runs", publish=True)
+    monkeypatch.setattr("zoo.publishing.PUBLISHED", ("own",))
+    with pytest.raises(zoo.ZooError, match=r"This run is a try-out \(--max-steps 2\)"):
+        train(tmp_path / "runs", publish=True, max_steps=2)
+    (tmp_path / "saved_models").touch()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(zoo.ZooError, match=r"saved_models cannot be written: .* is not a directory"):
+        train(tmp_path / "runs", publish=True)
+    assert [path.name for path in tmp_path.iterdir()] == ["saved_models"]
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import os
 import sys
 from pathlib import Path
 
-from zoo import schema
+from zoo import files, schema
 from zoo.errors import ZooError
 from zoo.names import printable, valid_name, version_number
 
@@ -184,14 +184,14 @@ def hashes(directory: Path) -> dict[str, str]:
 def _files(directory: Path):
     """The files below a directory; nothing that leads elsewhere or is no file."""
     root = Path(os.path.realpath(directory))
-    for place, directories, files in os.walk(directory):  # it does not follow links to directories
-        for name in directories + files:
+    for place, directories, names in os.walk(directory):  # it does not follow links to directories
+        for name in directories + names:
             path = Path(place) / name
             if path.is_symlink() and (name in directories or not Path(os.path.realpath(path)).is_relative_to(root)):
                 raise ZooError(
                     f"{path} is a link to {os.readlink(path)}. An artefact holds its files itself: copy what it leads to."
                 )
-            if name in files:
+            if name in names:
                 if not os.path.isfile(path):
                     raise ZooError(f"{path} is neither a file nor a directory. An artefact holds nothing else: remove it.")
                 yield path
@@ -224,12 +224,13 @@ def weights(directory: Path) -> dict:
     verify(directory, read(directory))
     suffix, prefix = "/.ATTRIBUTES/VARIABLE_VALUE", "weights/"
     try:
-        reader = tf.train.load_checkpoint(str(directory / "variables" / "variables"))
-        return {
-            key[len(prefix) : -len(suffix)].replace(".S", "/"): reader.get_tensor(key)
-            for key in reader.get_variable_to_shape_map()
-            if key.startswith(prefix) and key.endswith(suffix)
-        }
+        with files.plain(directory) as place:
+            reader = tf.train.load_checkpoint(str(place / "variables" / "variables"))
+            return {
+                key[len(prefix) : -len(suffix)].replace(".S", "/"): reader.get_tensor(key)
+                for key in reader.get_variable_to_shape_map()
+                if key.startswith(prefix) and key.endswith(suffix)
+            }
     except (ValueError, RuntimeError, tf.errors.OpError) as error:  # files with the hashes of the card, but no weights
         raise ZooError(f"{directory / 'variables'} holds no weights that can be read: {str(error).splitlines()[0]}") from error
 

@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from zoo import __version__
+from zoo import __version__, files
 from zoo.errors import ZooError
 from zoo.names import printable
 from zoo.startup import quiet_tensorflow
@@ -30,6 +30,11 @@ def main(arguments=None) -> None:
         sys.exit(2)
     except BrokenPipeError:  # `zoo list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:
+        if error.errno not in files.NO_SPACE:  # of standard output, or of a temporary file
+            raise
+        print(f"error: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from zoo import files
 from zoo.errors import ZooError
 from zoo.names import check_name, printable
 from zoo.startup import after_tensorflow, quiet_tensorflow
@@ -122,6 +123,11 @@ def run(main, arguments=None):
             return main(config)
     except ZooError as error:
         print(f"error: {printable(str(error))}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in files.NO_SPACE:  # of standard output, or of a temporary file
+            raise
+        print(f"error: {error}. Make space; the same command continues.", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("\nInterrupted. The same command continues this run from its last full epoch.", file=sys.stderr)

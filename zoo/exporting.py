@@ -17,10 +17,11 @@ import tensorflow as tf
 
 from zoo import card as cards
 from zoo import config as configs
-from zoo import kernels, loading, names, trust
+from zoo import files, kernels, loading, names, trust
 from zoo.errors import ZooError
-from zoo.publishing import PUBLISHED, making, publish
+from zoo.publishing import PUBLISHED, publish
 from zoo.tasks import load_task
+from zoo.training import state
 
 # Ops that the census of a card counts: the recurrent kernels of each device.
 KERNELS = ("CudnnRNNV3", "BlockLSTMV2", "While", "StatelessWhile")
@@ -43,9 +44,9 @@ def export(task, run, *, test, score, pictures=()):
         ZooError: if the target cannot be written, or with `--publish` if the artefact may not be published.
     """
     target = run.path / "artefact"
-    if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
-        task.examples = _own_examples(task, run.data.validation)
-    with making(target) as directory:
+    with state.hold(run.path), files.making(target) as directory:
+        if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
+            task.examples = _own_examples(task, run.data.validation)
         facts = save(task, directory)
         facts |= _provenance(task, run, score)
         model = _scored(directory, facts, task, test, score)
@@ -54,22 +55,25 @@ def export(task, run, *, test, score, pictures=()):
             shutil.copy(picture, directory / "pictures")
         _write_card(directory, facts)
     first, value = next(iter(facts["scores"].items()))
-    example = task.examples[0]
+    example, where = task.examples[0], files.shown(target)
     argument = {str: shlex.quote(str(example)), bytes: "FILE"}.get(type(example))
-    predict = f"  zoo predict {target} {argument}\n" if argument else ""
+    predict = f"  zoo predict {where} {argument}\n" if argument else ""
     print(
         f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: "
-        f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {target} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
-        f"Next:\n{predict}  zoo info {target}"
+        f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {where} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
+        f"Next:\n{predict}  zoo info {where}"
     )
     if run.data.source in PUBLISHED and not run.config.max_steps:
-        print(f"  zoo publish {run.path}")
+        print(f"  zoo publish {files.shown(run.path)}")
     try:
         trust.check(target)
     except ZooError as error:  # an op of a user's own family: better known now than by those who load it
-        print(f"Others have to trust this artefact: {error}")
+        print(f"Others have to trust this artefact: {names.printable(str(error))}")
     if run.config.publish:
-        publish(run.path)
+        try:
+            publish(run.path)
+        except ZooError as error:
+            raise ZooError(f"{error} The artefact is whole: zoo publish {files.shown(run.path)}") from error
     return loading.load(target, trusted=True)
 
 
@@ -134,13 +138,14 @@ def save(task, directory: Path) -> dict:
     module = tf.Module()
     module.weights = {weight.path: weight.value for weight in task.model.weights}
     module.resources = list(task.resources)
-    with kernels.export_scope(), _quiet():  # around the save: it traces anew
-        tf.saved_model.save(module, str(directory), signatures=task.signatures())
+    with files.written_by_tensorflow(directory) as place:
+        with kernels.export_scope(), _quiet():  # around the save: it traces anew
+            tf.saved_model.save(module, str(place), signatures=task.signatures())
+        _write_warmup(task, place)
+        loaded = tf.saved_model.load(str(place)).signatures
     for name, lines in task.assets.items():  # those that a table reads are there already
         names.check_name(name, "The file of an asset")
         (directory / "assets" / name).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    _write_warmup(task, directory)
-    loaded = tf.saved_model.load(str(directory)).signatures
     size = sum(path.stat().st_size for path in directory.rglob("*") if path.is_file())
     return {
         "signatures": {name: _describe(function) for name, function in loaded.items()},
@@ -244,9 +249,9 @@ def _versions() -> dict:
 
 def _write_card(directory: Path, facts: dict) -> None:
     facts["files"] = cards.hashes(directory)
-    (directory / cards.FILE).write_text(json.dumps(facts, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    files.write(directory / cards.FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     if facts["scores"]:
-        (directory / "README.md").write_text(cards.render(facts), encoding="utf-8")
+        files.write(directory / "README.md", cards.render(facts))
 
 
 def _draw(model, task, run, directory: Path) -> None:
@@ -260,7 +265,9 @@ def _draw(model, task, run, directory: Path) -> None:
             texts = [example for example in task.examples if isinstance(example, str)]
             plots.attention(model, max(texts, key=len, default=task.examples[0]), directory / "attention.png")
     except ZooError as error:
-        print(f"Pictures left out: {error}")
+        if isinstance(error.__cause__, OSError):  # the disk is full: no artefact either
+            raise
+        print(f"Pictures left out: {names.printable(str(error))}")
 
 
 def as_json(example):

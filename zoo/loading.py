@@ -1,4 +1,4 @@
-"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card and what checks it."""
+"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card, what checks it, and paths."""
 
 import base64
 import contextlib
@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import card as cards
-from zoo import trust
+from zoo import files, trust
 from zoo.errors import ZooError
 
 
@@ -24,8 +24,8 @@ class Model:
     def __init__(self, directory: Path, card: dict):
         self.directory = directory
         self.card = card
-        with _readable(directory, card):
-            self._loaded = tf.saved_model.load(str(directory))
+        with _readable(directory, card), files.plain(directory) as place:
+            self._loaded = tf.saved_model.load(str(place))
             self.signatures = dict(self._loaded.signatures)
 
     def predict(self, inputs, *, signature: str = "serving_default", batch_size: int = 32) -> list[dict]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from zoo import files
 from zoo.errors import ZooError
 
 try:
@@ -283,14 +284,12 @@ def _image(image_bytes):
 
 def _save(figure, path) -> Figure:
     check_path(path)
-    try:
+    with files.replacing(path) as temporary:
         with warnings.catch_warnings(), matplotlib.rc_context({"savefig.dpi": DPI}):
             warnings.filterwarnings("ignore", "Glyph")  # a character that the font has not becomes a box
-            figure.savefig(path, bbox_inches="tight", pad_inches=0.1)
-        if Path(path).suffix.lower() == ".png":
-            _with_palette(path)
-    except OSError as error:
-        raise ZooError(f"{path} cannot be written: {error.strerror}.") from error
+            figure.savefig(temporary, bbox_inches="tight", pad_inches=0.1)
+        if temporary.suffix.lower() == ".png":
+            _with_palette(temporary)
     return figure
 
 

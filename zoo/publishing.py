@@ -1,12 +1,10 @@
-"""An artefact gets its place: made in a temporary directory, renamed when whole, copied to `saved_models/` when published."""
+"""An artefact is copied to `saved_models/` as its next version, verified there and named in the table."""
 
-import contextlib
-import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from zoo import card as cards
+from zoo import files
 from zoo.errors import ZooError
 from zoo.names import valid_name
 
@@ -14,52 +12,86 @@ from zoo.names import valid_name
 PUBLISHED = ("real", "synthetic")
 
 
-@contextlib.contextmanager
-def making(target: Path):
-    """A temporary directory beside the target that takes its name in the end; nothing is left if something fails."""
-    if target.exists():
-        raise ZooError(f"{target} exists already; nothing was overwritten.")
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        for killed in target.parent.glob(f".{target.name}-*"):
-            shutil.rmtree(killed)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-    except OSError as error:
-        raise ZooError(f"{target} cannot be written: {error.strerror}.") from error
-    try:
-        yield temporary
-        temporary.chmod(0o755)  # mkdtemp makes it private
-        os.rename(temporary, target)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-
-
 def publish(run: Path, root: Path = Path("saved_models")) -> Path:
     """Copies a run's artefact to ROOT/NAME/VERSION, the next version, and renews ROOT/README.md.
 
+    Any number of processes may publish at once: each takes a version of its own.
+
     Raises:
-        ZooError: if the run has no artefact, was trained on a sample, stopped early by `--max-steps`, or is damaged.
+        ZooError: if the run has no artefact, was trained on a sample, stopped early by `--max-steps`, or is damaged; if ROOT
+            cannot be written, or what was written there is not what was read.
     """
     source = Path(run) / "artefact" if (Path(run) / "artefact").is_dir() else Path(run)
     if not (source / cards.FILE).is_file():
         raise ZooError(f"{run} holds no artefact; give the directory of a finished run (runs/NAME/RUN).")
     facts = cards.read(source)
     cards.verify(source, facts)
-    if facts["data"]["source"] not in PUBLISHED:
-        raise ZooError(f"{run} was trained on the {facts['data']['source']} data; only runs on the real data are published.")
-    if facts["run"]["max_steps"]:
-        raise ZooError(f"{run} is a try-out (--max-steps {facts['run']['max_steps']}) and is not published.")
-    there = cards.versions(root / facts["name"])
-    target = root / facts["name"] / str(there[-1] + 1 if there else 1)
-    with making(target) as directory:
-        shutil.copytree(source, directory, dirs_exist_ok=True)
-    write_index(root)
-    print(f"Published: {target}")
+    check_publishable(run, facts["data"]["source"], facts["run"]["max_steps"])
+    versions = Path(root) / facts["name"]
+    with files.workspace(versions / "version") as room:
+        try:
+            target = _placed(_copied(source, room / "artefact", facts), versions)
+        except OSError as error:
+            raise files.unwritable(versions, error) from error
+    print(f"Published: {files.shown(target)}", flush=True)
+    write_index(Path(root))
     return target
+
+
+def check_publishable(run, source: str, max_steps: int | None) -> None:
+    """Raises `ZooError` if a run on such data, or ended so early, is not to be published."""
+    if source not in PUBLISHED:
+        raise ZooError(f"{run}, trained on the {source} data, is not published: only runs on the real data are.")
+    if max_steps:
+        raise ZooError(f"{run} is a try-out (--max-steps {max_steps}) and is not published.")
+
+
+def _copied(source: Path, directory: Path, facts: dict) -> Path:
+    """Copies an artefact, and reads the copy again before anyone else can see it."""
+    directory.mkdir()
+    for path in sorted(source.rglob("*")):
+        copy = directory / path.relative_to(source)
+        if path.is_dir():
+            copy.mkdir()
+        else:
+            shutil.copyfile(path, copy)
+    try:
+        if cards.read(directory) != facts:
+            raise ZooError(f"{cards.FILE} is not the same")
+        cards.verify(directory, facts)
+    except ZooError as error:
+        raise ZooError(f"Nothing was published: the copy of {source} is not what was read from it ({error})") from error
+    return directory
+
+
+def _placed(directory: Path, versions: Path) -> Path:
+    """Renames a directory to the next version: one above whatever has a number for a name, an artefact or not."""
+    while True:
+        names = [path.name for path in versions.iterdir() if path.name.isascii() and path.name.isdigit()]
+        # a version has 18 digits at most, so that TensorFlow Serving can hold it; a longer name is none
+        target = versions / str(max((int(name) for name in names if int(name) < 10**18 - 1), default=0) + 1)
+        try:
+            files.place(directory, target)
+            return target
+        except OSError as error:
+            if error.errno not in files.TAKEN:  # by another process, since it was looked for
+                raise
 
 
 def write_index(root: Path) -> None:
     """Writes ROOT/README.md, the table of the newest version of every artefact below it, from their cards."""
+    written = None
+    while written != (newest := _newest(root)):  # another process may publish between the two
+        files.write(root / "README.md", _index(newest))
+        written = newest
+
+
+def _newest(root: Path) -> list[Path]:
+    names = sorted(path.name for path in root.iterdir() if valid_name(path.name))
+    return [root / name / str(there[-1]) for name in names if (there := cards.versions(root / name))]
+
+
+def _index(newest: list[Path]) -> str:
     lines = [
         "# Trained models",
         "",
@@ -68,8 +100,6 @@ def write_index(root: Path) -> None:
         "| artefact | mapping | score | 95 % interval | parameters | size | command |",
         "|---|---|---|---|---|---|---|",
     ]
-    names = sorted(path.name for path in root.iterdir() if valid_name(path.name))
-    newest = [root / name / str(there[-1]) for name in names if (there := cards.versions(root / name))]
     for directory, card in cards.readable(newest):
         name, value, interval = cards.first_score(card)
         command = cards.code(card["run"]["command"]).replace("|", "\\|")
@@ -78,4 +108,4 @@ def write_index(root: Path) -> None:
             f"| {cards.prose(name)} {value} | {interval} | {card['parameters']:,} "
             f"| {card['bytes'] / 1e6:.1f} MB | {command} |"
         )
-    (root / "README.md").write_text("\n".join([*lines, ""]), encoding="utf-8")
+    return "\n".join([*lines, ""])

@@ -12,7 +12,7 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo import card as cards
-from zoo import trust
+from zoo import files, trust
 from zoo.errors import ZooError
 from zoo.serving.batching import Batcher
 from zoo.serving.errors import (
@@ -65,12 +65,14 @@ class Servable:
         if not trusted:
             trust.check(directory)
         graph = stored_graph(directory)
-        self._loaded = tf.saved_model.load(str(directory), [TAG])
+        with files.plain(directory) as place:
+            self._loaded = tf.saved_model.load(str(place), [TAG])
         self._functions = dict(self._loaded.signatures)
         self.signatures = {key: graph.signature_def[key] for key in self._functions}
         self._specs = {key: _specs(signature) for key, signature in self.signatures.items()}
         self._batchers, self._using, self._unused = {}, 0, asyncio.Event()
-        self._warm_up(directory / WARM_UP)
+        with files.plain(directory) as place:
+            self._warm_up(place / WARM_UP)
 
     def _warm_up(self, path: Path):
         """Plays the recorded requests, so that the first real one finds everything traced, allocated and compiled."""

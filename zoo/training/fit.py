@@ -2,6 +2,7 @@
 
 import csv
 import importlib.util
+import io
 import os
 import platform
 import time
@@ -12,7 +13,7 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
-from zoo import kernels
+from zoo import files, kernels, publishing
 from zoo.errors import ZooError
 from zoo.training import adversarial, state
 from zoo.training.batches import Batches
@@ -31,6 +32,7 @@ class Run:
     seconds: float = 0.0
     best: float = float("-inf")
     best_epoch: int = 0
+    lock: files.Lock | None = field(default=None, repr=False, compare=False)  # other processes stay out as long as it lives
 
 
 def fit(task, data, config) -> Run:
@@ -46,15 +48,31 @@ def fit(task, data, config) -> Run:
         newest state (for resuming) and the best weights.
 
     Raises:
-        ZooError: if the loss stops being a number; the best weights so far stay on disk.
+        ZooError: if the loss stops being a number; the best weights so far stay on disk. If another process writes this run, or
+            nothing can be written, or what was written is damaged: before training, where it can be known.
     """
+    if config.publish:
+        publishing.check_publishable("This run", data.source, config.max_steps)
+        files.check_writable(Path("saved_models"))
     name = configs.recipe_name(config)
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
-    path, resumed = state.open_run(config.runs, name, identity, fresh=config.fresh)
-    run = Run(path, name, config, data)
-    newest, best = path / "newest.npz", path / "best.npz"
+    path, resumed, lock = state.open_run(config.runs, name, identity, fresh=config.fresh)
+    run = Run(path, name, config, data, lock=lock)
+    lock.busy = True
+    try:
+        _train(task, data, config, run, resumed)
+    except BaseException:
+        lock.release()
+        raise
+    finally:
+        lock.busy = False
+    return run
 
-    print(f"Run: {path}\nEncoding {sum(data.sizes[part] for part in ('train', 'validation')):,} examples ...", flush=True)
+
+def _train(task, data, config, run, resumed):
+    path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
+    examples = sum(data.sizes[part] for part in ("train", "validation"))
+    print(f"Run: {files.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
     train = Batches(task, data.train, batch_size=config.batch_size)
     validation = Batches(task, data.validation, batch_size=2 * config.batch_size)
     if not (resumed and newest.exists()):
@@ -70,9 +88,11 @@ def fit(task, data, config) -> Run:
 
     waited, done = 0, False
     if resumed and newest.exists():
+        state.load_arrays(best, task.model.variables)  # it is needed in the end: better known now
         progress = state.load_arrays(newest, variables)
         run.log, run.seconds, run.best, run.best_epoch = (progress[key] for key in ("log", "seconds", "best", "best_epoch"))
         waited, done = progress["waited"], progress["done"]
+        _write_logs(path, run.log)  # if it was stopped between the two
         print(f"Continuing after epoch {len(run.log)} of {config.epochs}; --fresh starts anew.", flush=True)
 
     print(f"At most {steps:,} steps, {train.steps:,} an epoch.", flush=True)
@@ -118,7 +138,6 @@ def fit(task, data, config) -> Run:
         _write_logs(path, run.log)
     state.load_arrays(best, task.model.variables)
     print(f"Best on validation: {task.monitor} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
-    return run
 
 
 def _optimizer(config, steps):
@@ -144,17 +163,30 @@ class _OneEpoch(keras.callbacks.Callback):
 
 
 def _write_logs(path: Path, log: list[dict]) -> None:
-    with (path / "log.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=log[0])
-        writer.writeheader()
-        writer.writerows(log)
+    """Renews `log.csv`, and adds the files of TensorBoard that are not there yet, one an epoch."""
+    text = io.StringIO(newline="")
+    writer = csv.DictWriter(text, fieldnames=log[0])
+    writer.writeheader()
+    writer.writerows(log)
+    files.write(path / "log.csv", text.getvalue())
     if importlib.util.find_spec("tensorboard"):
-        writer = tf.summary.create_file_writer(str(path / "tensorboard"))
-        with writer.as_default():
-            for key, value in log[-1].items():
-                if key not in ("epoch", "step"):
-                    tf.summary.scalar(key, value, step=log[-1]["step"])
-        writer.close()
+        for row in log:
+            events = path / "tensorboard" / f"events.out.tfevents.{row['epoch']:06}"
+            if not events.exists():
+                _write_events(events, row)
+
+
+def _write_events(path: Path, row: dict) -> None:
+    with files.replacing(path) as temporary:
+        with files.written_by_tensorflow(temporary.parent) as directory:
+            writer = tf.summary.create_file_writer(str(directory))
+            with writer.as_default():
+                for key, value in row.items():
+                    if key not in ("epoch", "step"):
+                        tf.summary.scalar(key, value, step=row["step"])
+            writer.close()
+        (written,) = temporary.parent.glob("events.*")
+        written.rename(temporary)
 
 
 def hardware() -> str:
