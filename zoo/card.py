@@ -311,6 +311,7 @@ def render(card: dict) -> str:
         "data": prose(data["description"]),
         "terms of the data the weights come from": prose(data["terms"]),
         "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
+        **({"weights it began with": prose(run["began_with"])} if run.get("began_with") else {}),
         "seed": run["seed"],
         "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {prose(run['monitor'])} on validation ({best})",
         "time": f"{run['seconds'] / 60:.1f} min on {prose(run['hardware'])}",

@@ -86,7 +86,11 @@ def _as_json(value):
 
 
 def command(config: RunConfig, recipe: str) -> str:
-    """The command line that makes this configuration."""
+    """The command line that makes this configuration; for one that no file defines, the call in Python."""
+    if not recipe_name(config):
+        fields = [(field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config)]
+        given = [f"{name}={value!r}" for name, value, default in fields if name not in _PLACES and value != default]
+        return f"zoo.fit(task, data, {type(config).__name__}({', '.join(given)}))"
     flags = []
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -98,8 +102,15 @@ def command(config: RunConfig, recipe: str) -> str:
 
 
 def recipe_name(config: RunConfig) -> str:
-    """Name of the recipe that a configuration belongs to: that of the file which defines its class."""
-    return check_name(Path(inspect.getfile(type(config))).stem, "The name of a recipe's file, which its runs have too,")
+    """Name of the recipe that a configuration belongs to: that of the file which defines its class; "" where none does."""
+    if type(config) is RunConfig:
+        return ""
+    try:
+        file = Path(inspect.getfile(type(config)))
+    except (OSError, TypeError):  # typed in: Python names no file
+        return ""
+    what = "The name of a recipe's file, which its runs have too,"
+    return check_name(file.stem, what) if file.is_file() else ""
 
 
 def run(main, arguments=None):

@@ -17,7 +17,8 @@ import tensorflow as tf
 
 from zoo import card as cards
 from zoo import config as configs
-from zoo import files, kernels, loading, names, trust
+from zoo import files, kernels, lineage, loading, names, trust
+from zoo.data.labels import renumbered
 from zoo.errors import ZooError
 from zoo.publishing import PUBLISHED, publish
 from zoo.tasks import load_task
@@ -33,18 +34,20 @@ def export(task, run, *, test, score, pictures=()):
     Args:
         task: the trained `Task`.
         run: the `Run` that `zoo.fit` gave.
-        test: the raw test split.
-        score: a function of `zoo.metrics`; it is given the loaded artefact.
+        test: the raw test split, its class numbers those of the data's labels.
+        score: a function of `zoo.metrics`; it is given the loaded artefact, and the test split in the order of its labels.
         pictures: paths of more pictures for the card, of those that `zoo.card.PICTURES` names.
 
     Returns:
         The loaded artefact, as `zoo.load` gives it.
 
     Raises:
-        ZooError: if the target cannot be written, or with `--publish` if the artefact may not be published.
+        ZooError: if the data's classes are not the task's, the target cannot be written, or with `--publish` the artefact may
+            not be published.
     """
     target = run.path / "artefact"
     with state.hold(run.path), files.making(target) as directory:
+        test = renumbered(test, run.data.labels, task.labels)
         if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
             task.examples = _own_examples(task, run.data.validation)
         facts = save(task, directory)
@@ -212,14 +215,14 @@ def _provenance(task, run, score) -> dict:
         "name": run.name,
         "summary": info.summary,
         "mapping": info.mapping,
-        "labels": list(data.labels),
+        "labels": list(map(str, task.labels or data.labels)),
         "metric": score.__name__,
         "task": {"module": type(task).__module__, "class": type(task).__name__, **task.config()},
         "data": {
             "loader": data.loader,
             "source": data.source,
             "description": data.description,
-            "terms": "; ".join(terms for terms in (data.terms, task.terms) if terms),
+            "terms": lineage.joined(data.terms, task.terms, run.terms),
             "sizes": data.sizes,
             "test": f"the {data.sizes['test']:,} test examples of the {data.source} data",
             "arguments": data.arguments,
@@ -227,6 +230,7 @@ def _provenance(task, run, score) -> dict:
         "run": {
             "command": configs.command(config, run.name),
             "config": configs.identity(config),
+            "began_with": run.began_with,
             "seed": config.seed,
             "max_steps": config.max_steps,
             "epochs": len(run.log),

@@ -49,16 +49,19 @@ def family(module: str, name: str):
     )
 
 
-def rebuild(directory: Path, card: dict):
+def rebuild(directory: Path, card: dict, labels=None):
     """The task of an artefact, with freshly initialised weights.
 
     Args:
         directory: of the artefact, its files verified.
         card: its card.
+        labels: names of other classes for it, see `zoo.load_task`.
 
     Raises:
         ZooError: if the family that the card names makes no task of it.
     """
+    from zoo.tasks import checked_labels, with_labels
+
     facts = card["task"]
     task_class = family(facts["module"], facts["class"])
     known = model_info(facts["builder"]).arguments
@@ -71,6 +74,8 @@ def rebuild(directory: Path, card: dict):
             for name in card["files"]
             if name.startswith("assets/")
         }
+        if labels is not None:
+            facts, assets = with_labels(facts, assets, checked_labels(labels))
         inputs = [example["input"] for example in card["examples"]]
         examples = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in inputs]
         return task_class.from_config(facts, assets, examples)
@@ -112,6 +117,8 @@ def test_and_score(card: dict, data_dir: Path | None = None, *, trusted: bool = 
     Raises:
         ZooError: if the card names no loader or score of this package, or arguments that the loader does not take.
     """
+    from zoo.data.labels import renumbered
+
     source, arguments = card["data"]["source"], card["data"]["arguments"]
     loader = _known(loaders(), card["data"]["loader"], "loader of data")
     score = _known(scores(), card["metric"], "score")
@@ -136,7 +143,8 @@ def test_and_score(card: dict, data_dir: Path | None = None, *, trusted: bool = 
             wanted = parameters[name].annotation
             if not isinstance(value, wanted if wanted in PLAIN else PLAIN) or (isinstance(value, bool) and wanted is int):
                 raise TypeError(f"{name!r} is {value!r}")
-        return loader(**given).test, _explained(score)
+        splits = loader(**given)
+        return renumbered(splits.test, splits.labels, card["labels"]), _explained(score)
     except (TypeError, ValueError) as error:
         raise ZooError(f"{loader.__name__} does not take the arguments that the card names: {error}.") from error
 

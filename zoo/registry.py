@@ -92,19 +92,24 @@ def create_model(name: str, *, weights: str | None = None, **arguments: Any):
 
     Args:
         name: a name from `list_models()`.
-        weights: name or path of an artefact of the same builder to start from. Weights of another shape (a head with
-            another number of classes) stay as initialised, and that is printed.
+        weights: name or path of an artefact of the same builder to start from. Its own arguments are then the defaults of
+            those that are not given. A layer of another shape (a head with another number of classes) stays as
+            initialised, and that is printed.
         **arguments: the builder's own; `None` means its default.
 
     Raises:
-        ZooError: for an unknown name or argument, or if no weight of the artefact fits.
+        ZooError: for an unknown name or argument, or if the artefact is of another builder or no layer of it fits.
     """
+    from zoo import lineage
+
     info = model_info(name)
-    unknown = sorted(set(arguments) - set(info.arguments))
+    given = {key: value for key, value in arguments.items() if value is not None}
+    theirs = lineage.arguments(weights, name) if weights is not None else {}
+    unknown = sorted({*arguments, *theirs} - set(info.arguments))
     if unknown:
         known = ", ".join(key if default == "" else f"{key}={default}" for key, default in info.arguments.items())
         raise ZooError(f"{name} takes no argument {', '.join(unknown)}; it takes {known}.")
-    arguments = {key: value for key, value in arguments.items() if value is not None}
+    arguments = theirs | given
     missing = [key for key, default in info.arguments.items() if default == "" and key not in arguments]
     if missing:
         raise ZooError(f"{name} needs the argument {', '.join(missing)}.")
@@ -112,10 +117,10 @@ def create_model(name: str, *, weights: str | None = None, **arguments: Any):
         importlib.import_module(info.module)
     model = _builders[name](**arguments)
     model.built_by = BuiltBy(name, arguments)
+    model.lineage = lineage.Lineage(model)
     if weights is not None:
-        from zoo.tasks import restore_weights
-
-        restore_weights(model, weights)
+        lineage.restore(model, weights)
+        print(model.lineage.describe(model))
     return model
 
 

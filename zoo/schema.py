@@ -102,6 +102,7 @@ CARD = {
     "run": {
         "command": TEXT,
         "config": Each(TEXT, ANYTHING),
+        "began_with": Optional(LINE),
         "seed": WHOLE,
         "max_steps": STEPS,
         "epochs": COUNT,

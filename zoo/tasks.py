@@ -2,11 +2,16 @@
 
 import abc
 import contextlib
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import keras
 import tensorflow as tf
 
+from zoo import lineage
 from zoo.errors import ZooError
+
+LABELS = "labels.txt"  # the asset with the names of a classifier's classes
 
 
 class Task(abc.ABC):
@@ -16,12 +21,20 @@ class Task(abc.ABC):
         model: the `keras.Model` over tensors.
         examples: raw inputs, one tuple of bytes, strings or arrays each: for the warm-up, the card and the tests.
         assets: file name → lines of text, written into the artefact (vocabularies, names of labels).
+        labels: names of the classes, in the order of their numbers; empty where the answers are no classes.
+        takes: components of a raw training example, name → what it is, unbatched.
+        rows: path of a weight whose rows stand for the lines of an asset → its file, and how many rows come before these.
+        bound: path of a layer that means nothing with other lines in an asset → its file.
         stored_in_float16: the artefact holds all weights in float16, not tables alone; what is computed stays float32.
     """
 
     model: keras.Model
     examples: tuple
     assets: dict[str, list[str]]
+    labels: tuple[str, ...] = ()
+    takes: Mapping[str, tf.TensorSpec] = MappingProxyType({})
+    rows: Mapping[str, tuple[str, int]] = MappingProxyType({})
+    bound: Mapping[str, str] = MappingProxyType({})
     resources: tuple = ()  # lookup tables and the like, which a SavedModel has to hold
     stored_in_float16: bool = False
     terms: str = ""  # of weights that it began with, for the card
@@ -54,7 +67,14 @@ class Task(abc.ABC):
         """Rebuilds the task of a `config()`, its assets and its examples, with freshly initialised weights."""
 
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
-        """Initialises from statistics of the training split what can be; `zoo.fit` calls it once, before the first step."""
+        """Initialises from statistics of the training split what can be; `zoo.fit` calls it before the first step.
+
+        Only weights of `zoo.lineage.fresh(self.model)` may be changed: others were trained or set by someone.
+        """
+
+    def unreadable(self, values) -> list[str]:
+        """What is wrong with each of some first components of raw examples, string [N]; "" where nothing is."""
+        return [""] * len(values)
 
     @property
     def trained(self) -> keras.Model:
@@ -80,6 +100,11 @@ class Task(abc.ABC):
         return 1
 
 
+def not_texts(values) -> list[str]:
+    """What is wrong with each text, bytes [N], as `Task.unreadable` says it; a text is in UTF-8."""
+    return ["" if value.decode("utf-8", "ignore").encode() == value else "not UTF-8" for value in values]
+
+
 @contextlib.contextmanager
 def weights_read_once(model: keras.Model):
     """Inside it every weight of a model is one float32 tensor, read at the start: for loops that use a weight at each step.
@@ -94,38 +119,53 @@ def weights_read_once(model: keras.Model):
         yield
 
 
-def load_task(name, version=None, *, trusted=False) -> Task:
+def load_task(name, version=None, *, labels=None, trusted=False) -> Task:
     """Rebuilds the task of an artefact, with its trained weights, to go on training from.
 
     Args:
         name: name or path of an artefact, as in `zoo.load`.
         version, trusted: see `zoo.load`.
+        labels: of a classifier: names of classes of your own, at least two. Where they are not the artefact's, in whatever
+            order, the head starts fresh for them, and words, vectors and all that is below it stay; what is fresh is printed.
 
     Raises:
-        ZooError: as `zoo.load`, or if the family that the card names is none of this package and was not imported before.
+        ZooError: as `zoo.load`, if the family that the card names is none of this package and was not imported before, or if
+            the labels are no names of classes.
     """
     from zoo import loading, origin
 
     directory, card = loading.checked(name, version, trusted=trusted)
-    task = origin.rebuild(directory, card)
-    restore_weights(task.model, directory)
+    task = origin.rebuild(directory, card, labels)
+    lineage.restore(task.model, directory)
+    if not lineage.match_names(task) and lineage.fresh(task.model):
+        print(task.model.lineage.describe(task.model))
     return task
 
 
-def restore_weights(model: keras.Model, name) -> None:
-    """Sets the weights of a model from an artefact's one stored copy, by path; says which ones stay as they were."""
-    from zoo import card
+def checked_labels(labels, count: int | None = None) -> tuple[str, ...]:
+    """Names of classes as strings.
 
-    stored = card.weights(card.find(name, None))
-    fitting, other = [], []
-    for weight in model.weights:
-        value = stored.get(weight.path)
-        if value is not None and value.shape == tuple(weight.shape):
-            weight.assign(value.astype(weight.dtype))
-            fitting.append(weight.path)
-        else:
-            other.append(f"{weight.path} {tuple(weight.shape)}")
-    if not fitting:
-        raise ZooError(f"No weight of {name} fits this model; it has to be built by the same builder with like arguments.")
-    if other:
-        print(f"Weights from {name}; freshly initialised, since the artefact has none of that shape: {', '.join(other)}")
+    Args:
+        labels: the names.
+        count: how many classes the model has; any number from two if None.
+
+    Raises:
+        ZooError: if there are too few or too many, or one twice.
+    """
+    labels = tuple(map(str, labels)) if not isinstance(labels, str) else (labels,)
+    shown = ", ".join(map(repr, labels)) or "none"
+    if count not in (None, len(labels)):
+        raise ZooError(f"The model has {count} classes, and there are {len(labels)} labels: {shown}.")
+    if len(labels) < 2 or len(set(labels)) < len(labels) or any("\n" in label for label in labels):
+        raise ZooError(f"Labels are the names of at least two classes, each once and on one line, not {shown}.")
+    return labels
+
+
+def with_labels(config: dict, assets: dict, labels: tuple[str, ...]) -> tuple[dict, dict]:
+    """Config and assets of a classifier with other classes; the same ones stay in the order that the head knows."""
+    if LABELS not in assets:
+        raise ZooError(f"A {config['builder']} has no labels: its answers are no classes.")
+    if set(labels) == set(assets[LABELS]):
+        return config, assets
+    arguments = {**config["arguments"], "num_classes": len(labels)}
+    return {**config, "arguments": arguments}, {**assets, LABELS: list(labels)}

@@ -5,14 +5,14 @@ import functools
 import keras
 import tensorflow as tf
 
-from zoo import decoding
+from zoo import decoding, lineage
 from zoo import layers as zoo_layers
 from zoo.errors import ZooError
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS
 from zoo.losses import TokenAccuracy, TokenCrossentropy
-from zoo.models.text_generation import first, generate, look, shifted, token_names
+from zoo.models.text_generation import OUTPUT_ROWS, first, generate, look, shifted, token_names
 from zoo.preprocessing import Images, SubWords, at_least_one
 from zoo.registry import create_model, register_model
 from zoo.tasks import Task
@@ -120,11 +120,18 @@ class ImageCaptioner(Task):
         self.examples = tuple(examples)
         self.resources = words.resources
         self.assets = {words.file: words.vocabulary}
+        self.takes = {"image_bytes": tf.TensorSpec([], tf.string), "captions": tf.TensorSpec([None], tf.string)}
+        self.rows = dict.fromkeys(OUTPUT_ROWS, (words.file, SubWords.RESERVED))
         size = model.get_layer("image").output.shape[1]
         self.images = Images(size, size, 3)
         self.encoder = model.get_layer("encoder")
         self.is_frozen = not self.encoder.trainable_variables
         self.terms = zoo_layers.efficientnet.TERMS if self.is_frozen else ""
+        lineage.match_names(self)
+
+    def unreadable(self, values):
+        """See `Task.unreadable`."""
+        return [error.decode() for error in self.images(tf.constant(values))[1].numpy()]
 
     @staticmethod
     def sentences(_, captions):

@@ -3,11 +3,12 @@
 import keras
 import tensorflow as tf
 
+from zoo import lineage
 from zoo.errors import ZooError
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import Images, at_least_one
 from zoo.registry import create_model, register_model
-from zoo.tasks import Task
+from zoo.tasks import LABELS, Task, checked_labels
 
 ENCODERS = ("convolutional", "rows")
 
@@ -110,14 +111,25 @@ class ImageClassifier(Task):
         labels: names of the classes, in the order of their numbers.
         dark_background: for drawings such as digits, see `zoo.preprocessing.Images`.
         examples: contents of PNG or JPEG files for the warm-up, the card and the tests.
+
+    Raises:
+        ZooError: if the labels are not as many as the model's classes.
     """
 
     monitor = "accuracy"
 
     def __init__(self, model, labels, *, dark_background=False, examples):
-        self.model, self.labels, self.examples = model, tuple(labels), tuple(examples)
+        self.model, self.examples = model, tuple(examples)
+        self.labels = checked_labels(labels, model.get_layer("classes").units)
         self.images = Images(*model.inputs[0].shape[1:], dark_background=dark_background)
-        self.assets = {"labels.txt": list(self.labels)}
+        self.assets = {LABELS: list(self.labels)}
+        self.takes = {"image_bytes": tf.TensorSpec([], tf.string), "label": tf.TensorSpec([], tf.int64)}
+        self.bound = {"classes": LABELS}
+        lineage.match_names(self)
+
+    def unreadable(self, values):
+        """See `Task.unreadable`."""
+        return [error.decode() for error in self.images(tf.constant(values))[1].numpy()]
 
     def encode(self, image_bytes):
         """Contents of files, string [N] → the model's images; one that cannot be read is black."""
@@ -167,4 +179,4 @@ class ImageClassifier(Task):
     def from_config(cls, config, assets, examples):
         """See `Task.from_config`."""
         model = create_model(config["builder"], **config["arguments"])
-        return cls(model, assets["labels.txt"], dark_background=config["dark_background"], examples=examples)
+        return cls(model, assets[LABELS], dark_background=config["dark_background"], examples=examples)

@@ -3,16 +3,16 @@
 import keras
 import tensorflow as tf
 
-from zoo import decoding
+from zoo import decoding, lineage
 from zoo.errors import ZooError
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.losses import TokenAccuracy, TokenCrossentropy
-from zoo.models.text_generation import first, generate, log_probabilities, look, shifted, token_names
+from zoo.models.text_generation import OUTPUT_ROWS, first, generate, log_probabilities, look, shifted, token_names
 from zoo.preprocessing import SubWords
 from zoo.registry import create_model, register_model
-from zoo.tasks import Task
+from zoo.tasks import Task, not_texts
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")
 
@@ -108,8 +108,16 @@ class Translator(Task):
         self.examples = tuple(examples)
         self.resources = (*source_words.resources, *target_words.resources)
         self.assets = {words.file: words.vocabulary for words in (source_words, target_words)}
+        self.takes = {side: tf.TensorSpec([], tf.string) for side in ("text", "translation")}
+        self.rows = dict.fromkeys(OUTPUT_ROWS, (target_words.file, SubWords.RESERVED))
+        self.rows["source_embedding/embeddings"] = (source_words.file, SubWords.RESERVED)
         limit = max(source_words.limit, target_words.limit + 1)
         self.buckets = tuple(sorted({max(limit * share // 32, 1) for share in (6, 9, 14, 32)}))
+        lineage.match_names(self)
+
+    def unreadable(self, values):
+        """See `Task.unreadable`."""
+        return not_texts(values)
 
     def encode(self, text):
         """Texts, string [N] → ids, int32 [N, S]."""

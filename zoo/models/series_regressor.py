@@ -69,6 +69,10 @@ class SeriesRegressor(Task):
     def __init__(self, model, *, examples):
         self.model, self.assets = model, {}
         self.features = model.inputs[0].shape[-1]
+        self.takes = {
+            "series": tf.TensorSpec([None, self.features], tf.float32),
+            "value": tf.TensorSpec(model.outputs[0].shape[1:], tf.float32),
+        }
         try:
             shape = np.array(examples, "float32").shape
         except ValueError as error:

@@ -5,11 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import layers as zoo_layers
+from zoo import lineage
 from zoo.errors import ZooError
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings, split_words
 from zoo.registry import create_model, register_model
-from zoo.tasks import Task
+from zoo.tasks import LABELS, Task, checked_labels, not_texts
 
 EXAMPLES = (
     "A wonderful film.",
@@ -128,18 +129,31 @@ class TextClassifier(Task):
         words: the vocabulary, of the model's size.
         labels: names of the classes, in the order of their numbers.
         examples: texts for the warm-up, the card and the tests.
+
+    Raises:
+        ZooError: if the labels are not as many as the model's classes, or the words more than its ids.
     """
 
     def __init__(self, model, words: Words, labels, *, examples=EXAMPLES):
-        self.model, self.words, self.labels = model, words, tuple(labels)
+        self.model, self.words = model, words
+        self.labels = checked_labels(labels, model.get_layer("classes").units)
         self.examples = tuple(examples)
         self.resources = (words.table,)
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
         self.monitor = "logits_accuracy" if order else "accuracy"
-        self.assets = {"vocabulary.txt": words.vocabulary, "labels.txt": list(self.labels)}
+        self.assets = {"vocabulary.txt": words.vocabulary, LABELS: list(self.labels)}
+        self.takes = {"text": tf.TensorSpec([], tf.string), "label": tf.TensorSpec([], tf.int64)}
+        self.rows = {"embedding/embeddings": ("vocabulary.txt", Words.RESERVED)}
+        # pairs of words are hashed by their ids
+        self.bound = {"bigram_embedding": "vocabulary.txt", "classes": LABELS, "ngram_linear": LABELS}
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
+        lineage.match_names(self)
+
+    def unreadable(self, values):
+        """See `Task.unreadable`."""
+        return not_texts(values)
 
     def encode(self, text):
         """Texts, string [N] → the model's inputs."""
@@ -168,22 +182,28 @@ class TextClassifier(Task):
         return {part: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for part in ("logits", "recurrent", "ngrams")}
 
     def adapt(self, train, *, seed=0):
-        """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes."""
+        """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes; each if it is fresh."""
+        fresh = lineage.fresh(self.model)
+        embedding = self.model.get_layer("embedding")
+        size, width = embedding.embeddings.shape
+        # where there are fewer words, there are fewer than an SVD wants
+        vectors_wanted = embedding.embeddings.path in fresh and self.words.size >= 4 * width
+        ngrams_wanted = self.ngrams and {weight.path for weight in self.model.get_layer("ngram_linear").weights} <= fresh
+        if not (vectors_wanted or ngrams_wanted):
+            return
         print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
         tokens, hashes, labels = [], [], []
         for text, label in train.batch(512):
             words = split_words(text)
             tokens += [row[row > 0] for row in self.words(words).numpy()]
-            if self.ngrams:
+            if ngrams_wanted:
                 grams = self.ngrams(words).numpy().reshape(len(label), -1)
                 hashes.append(grams[grams > 0])
                 labels.append(np.repeat(label.numpy(), (grams > 0).sum(axis=1)))
-        embedding = self.model.get_layer("embedding")
-        size, width = embedding.embeddings.shape
-        if self.words.size >= 4 * width:  # else there are fewer words than an SVD wants
+        if vectors_wanted:
             vectors = cooccurrence_embeddings(tokens, size=size, width=width, seed=seed)
             embedding.embeddings.assign(EMBEDDING_SCALE * vectors)
-        if self.ngrams:
+        if ngrams_wanted:
             layer = self.model.get_layer("ngram_linear")
             owned = layer.adapt(np.concatenate(hashes), np.concatenate(labels))
             print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
@@ -219,4 +239,4 @@ class TextClassifier(Task):
         """See `Task.from_config`."""
         words = Words(assets["vocabulary.txt"], limit=config["words_limit"])
         model = create_model(config["builder"], **config["arguments"])
-        return cls(model, words, assets["labels.txt"], examples=examples)
+        return cls(model, words, assets[LABELS], examples=examples)

@@ -6,6 +6,9 @@ from zoo import decoding
 from zoo.preprocessing import SubWords
 from zoo.tasks import weights_read_once
 
+# Weights of a decoder with a row for each id.
+OUTPUT_ROWS = ("decoder/embedding/embeddings", "decoder/bias")
+
 MARKS = {"start": SubWords.START, "end": SubWords.END}
 
 

@@ -13,9 +13,9 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
-from zoo import files, kernels, publishing
+from zoo import files, kernels, lineage, publishing
 from zoo.errors import ZooError
-from zoo.training import adversarial, state
+from zoo.training import adversarial, checks, state
 from zoo.training.batches import Batches
 from zoo.training.progress import NotANumber, Watch, words
 
@@ -32,15 +32,20 @@ class Run:
     seconds: float = 0.0
     best: float = float("-inf")
     best_epoch: int = 0
+    began_with: str = ""  # what the weights came from that were not fresh
+    terms: str = ""  # of the data that these come from
     lock: files.Lock | None = field(default=None, repr=False, compare=False)  # other processes stay out as long as it lives
 
 
 def fit(task, data, config) -> Run:
     """Trains a task's model and leaves the best weights in it.
 
+    Fresh weights are first initialised from the training split where the family can (`Task.adapt`); others, of an artefact or
+    of an earlier training, are gone on from.
+
     Args:
         task: a `Task`; its model is trained in place.
-        data: `Splits`; test is not touched.
+        data: `Splits`; test is not touched. Their classes are the task's, by name, in whatever order.
         config: a `RunConfig`.
 
     Returns:
@@ -48,35 +53,46 @@ def fit(task, data, config) -> Run:
         newest state (for resuming) and the best weights.
 
     Raises:
-        ZooError: if the loss stops being a number; the best weights so far stay on disk. If another process writes this run, or
-            nothing can be written, or what was written is damaged: before training, where it can be known.
+        ZooError: before anything is trained, if the data do not fit the task. If the loss stops being a number; the best
+            weights so far stay on disk. If another process writes this run, or nothing can be written, or what was written is
+            damaged: before training, where it can be known.
     """
     if config.publish:
         publishing.check_publishable("This run", data.source, config.max_steps)
         files.check_writable(Path("saved_models"))
-    name = configs.recipe_name(config)
+    parts = checks.fitting(task, data)
+    known = lineage.of(task.model)
+    name = configs.recipe_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
+    start = known.start(task.model, identity) if known else {}
+    if known:
+        known.running = identity, start
+    if start:  # runs from different weights are different runs
+        identity = identity | {"start": start}
     path, resumed, lock = state.open_run(config.runs, name, identity, fresh=config.fresh)
-    run = Run(path, name, config, data, lock=lock)
+    began_with, terms = start.get("from", ""), known.terms if known else ""
+    run = Run(path, name, config, data, began_with=began_with, terms=terms, lock=lock)
     lock.busy = True
     try:
-        _train(task, data, config, run, resumed)
+        _train(task, parts, config, run, resumed)
     except BaseException:
         lock.release()
         raise
     finally:
         lock.busy = False
+    if known:
+        known.trained(f"{name}/{path.name}", data.terms)
     return run
 
 
-def _train(task, data, config, run, resumed):
+def _train(task, parts, config, run, resumed):
     path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
-    examples = sum(data.sizes[part] for part in ("train", "validation"))
+    examples = sum(run.data.sizes[part] for part in parts)
     print(f"Run: {files.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
-    train = Batches(task, data.train, batch_size=config.batch_size)
-    validation = Batches(task, data.validation, batch_size=2 * config.batch_size)
-    if not (resumed and newest.exists()):
-        task.adapt(data.train, seed=config.seed)
+    train = Batches(task, parts["train"], batch_size=config.batch_size)
+    validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
+    if not (resumed and newest.exists()) and lineage.fresh(task.model):
+        task.adapt(parts["train"], seed=config.seed)
     steps = min(train.steps * config.epochs, config.max_steps or 2**31)
     trained = task.trained
     trainer = adversarial.Trainer(trained, config.adversarial)
