@@ -104,9 +104,10 @@ def bodies(name, path: Path) -> None:
 
 @contextlib.contextmanager
 def serving(root: Path, flags):
-    """A server of ROOT/zoo and ROOT/keras; gives its process and its address."""
+    """A server of ROOT/zoo and what else there is; gives its process and its address."""
     config = root / "models.config"
-    blocks = (f'config {{ name: "{name}" base_path: "{name}" }}' for name in ("zoo", "keras") if (root / name).is_dir())
+    names = sorted(path.name for path in root.iterdir() if path.is_dir())
+    blocks = (f'config {{ name: "{name}" base_path: "{name}" }}' for name in names)
     config.write_text(f"model_config_list {{ {' '.join(blocks)} }}", encoding="utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

@@ -100,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--batch-timeout-ms", type=float, default=0, help="wait for a full batch (default: %(default)s)")
     command.add_argument("--num-batch-threads", type=int, default=2, help="batches computed at once (default: %(default)s)")
     command.add_argument("--max-enqueued-rows", type=int, default=512, help="rows that may wait (default: %(default)s)")
+    command.add_argument("--max-steps", type=int, default=10_000, help="steps of a row, at most (default: %(default)s)")
     command.add_argument("--max-body-mb", type=float, default=16, help="of a request (default: %(default)s)")
     command.add_argument("--timeout", type=float, default=30, help="seconds to an answer (default: %(default)s)")
     command.add_argument(
@@ -257,7 +258,7 @@ def _serve(options):
     else:
         bases = card.bases(options.names)
         configs = tuple(models.ModelConfig(name, base, trusted=options.trusted) for name, base in bases.items())
-    for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_body_mb", "timeout"):
+    for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_steps", "max_body_mb", "timeout"):
         if getattr(options, name) <= 0:
             raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")
     for name in ("batch_timeout_ms", "grace", "poll_seconds"):
@@ -268,6 +269,7 @@ def _serve(options):
         batch_timeout=options.batch_timeout_ms / 1e3,
         num_batch_threads=options.num_batch_threads,
         max_enqueued_rows=options.max_enqueued_rows,
+        max_steps=options.max_steps,
     )
     print(f"Loading {', '.join(config.name for config in configs)} ...", flush=True)
 

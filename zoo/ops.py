@@ -118,6 +118,7 @@ _DATA_SETS = """
 """
 
 _VARIABLES_AND_TABLES = """
+    ConsumeMutexLock MutexLock MutexV2
     VarHandleOp VarIsInitializedOp ReadVariableOp VariableShape AssignVariableOp AssignAddVariableOp AssignSubVariableOp
     DisableCopyOnRead DestroyResourceOp ResourceGather ResourceGatherNd ResourceScatterAdd ResourceScatterMax ResourceScatterMin
     ResourceScatterMul ResourceScatterNdAdd ResourceScatterNdUpdate ResourceScatterSub ResourceScatterUpdate

@@ -1,8 +1,12 @@
 """Image files to float images."""
 
 import base64
+import itertools
+import re
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,6 +14,7 @@ import tensorflow as tf
 
 from zoo import ZooError
 from zoo.preprocessing import Images
+from zoo.preprocessing import images as images_module
 
 RED, GREY, WHITE = (1, 0, 0), (0.4, 0.4, 0.4), (1, 1, 1)
 
@@ -170,6 +175,76 @@ def test_twenty_megapixels(colour):
         images, error = call(colour, file)
         assert error == [""]
         np.testing.assert_allclose(images[0, [0, 1, 4, 5], :, 0].mean(1), [0, 0, 1, 1], atol=0.01)
+
+
+def noise(height, width, channels, dtype="uint8"):
+    """A dark image with detail of every size."""
+    random = np.random.default_rng(0)
+    rows, columns = np.mgrid[:height, :width] / max(height, width)
+    smooth = np.sin(9 * rows[..., None] + np.arange(channels)) * np.cos(7 * columns[..., None]) / 2 + 0.5
+    return ((0.4 * smooth + 0.1 * random.random(smooth.shape)) * np.iinfo(dtype).max).astype(dtype)
+
+
+def test_ordinary_images_are_shrunk_from_all_their_pixels_bit_for_bit(colour):
+    pixels = noise(300, 201, 3)
+    images, _ = call(colour, png(pixels))
+    np.testing.assert_array_equal(images[0], tf.image.resize(pixels, [6, 4], antialias=True) / 255)
+    smallest = call(Images(300, 201, 3), png(pixels))[0][0]
+    np.testing.assert_array_equal(smallest, pixels / np.float32(255))
+
+
+KINDS = {  # file, and how much a large one may differ: what is deep is decoded at 8 bits, a JPEG at a smaller scale
+    "RGB": (lambda h, w: png(noise(h, w, 3)), 0),
+    "grey": (lambda h, w: png(noise(h, w, 1)), 0),
+    "alpha": (lambda h, w: png(noise(h, w, 4)), 2e-4),
+    "grey and alpha": (lambda h, w: png(noise(h, w, 2)), 2e-4),
+    "16 bits": (lambda h, w: png(noise(h, w, 3, "uint16")), 1 / 255),
+    "16 bits and alpha": (lambda h, w: png(noise(h, w, 4, "uint16")), 2 / 255),
+    "JPEG": (lambda h, w: jpeg(noise(h, w, 3)), 0.03),
+    "progressive JPEG": (lambda h, w: jpeg(noise(h, w, 3), progressive=True), 0.03),
+    "grey JPEG": (lambda h, w: jpeg(noise(h, w, 1)), 0.03),
+}
+SIZES = [(200, 300), (900, 20), (3, 700), (5, 4), (24, 16), (12, 8)]
+
+
+@pytest.mark.parametrize("dark_background", [False, True])
+def test_large_images_give_what_ordinary_ones_give(dark_background, monkeypatch):
+    codec, cases = Images(12, 8, 3, dark_background=dark_background), list(itertools.product(KINDS, SIZES))
+    files = [KINDS[kind][0](*size) for kind, size in cases]
+    expected, _ = call(codec, *files)
+    monkeypatch.setattr(images_module, "LARGE_MEGAPIXELS", 0)
+    images, errors = call(codec, *files)
+    assert errors == [""] * len(files)
+    for case, image, right in zip(cases, images, expected, strict=True):
+        np.testing.assert_allclose(image, right, atol=KINDS[case[0]][1], err_msg=str(case))
+
+
+def test_large_images_come_one_after_the_other_and_a_damaged_one_holds_up_none(monkeypatch):
+    monkeypatch.setattr(images_module, "LARGE_MEGAPIXELS", 0)
+    codec = tf.function(Images(6, 4, 3), input_signature=[tf.TensorSpec([None], tf.string)])
+    files = [png(noise(60, 50, 4)), png(noise(60, 50, 4))[:-100], jpeg(noise(80, 70, 3)), jpeg(noise(80, 70, 3))[:100]] * 2
+    expected, errors = call(codec, *files)
+    assert errors == ["", DAMAGED, "", DAMAGED] * 2
+    with ThreadPoolExecutor(6) as threads:
+        for images, error in threads.map(lambda _: call(codec, *files), range(12)):
+            assert error == errors
+            np.testing.assert_array_equal(images, expected)
+
+
+@pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="needs Linux")
+@pytest.mark.parametrize("bits, kind", [(8, 6), (16, 6), (8, 2)], ids=["alpha", "16 bits and alpha", "RGB"])
+def test_memory_of_a_large_image(bits, kind):
+    def kilobytes(key):
+        return int(re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text())[1])
+
+    pixel = bytes(range(1, 1 + (4 if kind == 6 else 3) * bits // 8))
+    file = raw_png(6000, 4000, bits, kind, (b"\0" + pixel * 6000) * 4000)
+    codec = tf.function(Images(64, 64, 3), input_signature=[tf.TensorSpec([None], tf.string)])
+    call(codec, png(plain(1, 2, 3, 4)))
+    Path("/proc/self/clear_refs").write_text("5")  # the most so far is now
+    before = kilobytes("VmRSS")
+    assert call(codec, file)[1] == [""]
+    assert kilobytes("VmHWM") - before < 200_000  # the pixels alone are 96 MB; as floats 384
 
 
 def drawing(height, width, dark=0, light=255):

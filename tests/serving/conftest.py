@@ -1,6 +1,7 @@
 """A server to ask: the local one over the shipped artefacts, or a real TensorFlow Serving at --serving-url."""
 
 import asyncio
+import shutil
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 
 pytest.importorskip("uvicorn", reason='needs pip install -e ".[serve]"')
 
+from served import save
 from waiting import wait_for
 
 from zoo.serving import server as serving
@@ -95,3 +97,19 @@ def address(request):
     running = Running(serving.Options(configs, port=0, grpc_port=0, poll_seconds=0))
     yield Address(running.rest, running.grpc, local=True)
     running.stop()
+
+
+@pytest.fixture(scope="session")
+def saved(tmp_path_factory):
+    """Factors → SavedModels."""
+    root = tmp_path_factory.mktemp("saved")
+    for factor in (1, 2):
+        save(root / str(factor), float(factor))
+    return root
+
+
+@pytest.fixture
+def base(saved, tmp_path):
+    """A base path with version 1, which multiplies by 1."""
+    shutil.copytree(saved / "1", tmp_path / "model" / "1")
+    return tmp_path / "model"

@@ -15,6 +15,7 @@ import threading
 import pytest
 import requests
 import tensorflow as tf
+from served import ask, save
 from waiting import wait_for
 
 import zoo
@@ -24,44 +25,6 @@ from zoo.serving import errors, protocol
 from zoo.serving import server as serving
 from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, read_config
-
-
-def save(directory, factor, *, pause=0.0):
-    """A SavedModel that multiplies numbers, fails at negative ones, and takes its time."""
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, name="x")])
-    def multiply(x):
-        start = tf.timestamp()
-        (late,) = tf.while_loop(lambda now: now - start < pause, lambda _: [tf.timestamp()], [start])
-        with tf.control_dependencies([tf.debugging.assert_non_negative(x, "must not be negative")]):
-            return {"y": factor * x + tf.cast(0 * late, tf.float32)}
-
-    module = tf.Module()
-    module.multiply = multiply
-    part = directory.parent / f".{directory.name}"
-    tf.saved_model.save(module, str(part), signatures=multiply)
-    part.rename(directory)
-
-
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory):
-    """Factors → SavedModels."""
-    root = tmp_path_factory.mktemp("saved")
-    for factor in (1, 2):
-        save(root / str(factor), float(factor))
-    return root
-
-
-@pytest.fixture
-def base(saved, tmp_path):
-    """A base path with version 1, which multiplies by 1."""
-    shutil.copytree(saved / "1", tmp_path / "model" / "1")
-    return tmp_path / "model"
-
-
-def ask(running, values, name="model", rest=":predict", **options):
-    body = json.dumps({"instances": values})
-    return requests.post(f"http://{running.rest}/v1/models/{name}{rest}", data=body, timeout=30, **options)
 
 
 def add_version(base, source, number):
@@ -188,6 +151,97 @@ def test_a_deadline_is_kept(serve, tmp_path):
     assert ask(running, [1.0]).status_code == 504
     with zoo.GrpcClient(running.grpc, timeout=0.2) as client, pytest.raises(errors.DeadlineExceeded):
         client.predict("model", [1.0])
+
+
+def test_a_computation_ends_when_nobody_waits_for_it(serve, tmp_path):
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=300.0)
+    running = serve({"model": tmp_path / "model"}, timeout=0.3)
+    assert ask(running, [1.0]).status_code == 504
+    (batcher,) = running.server.service.models.find("model")._batchers.values()
+    wait_for(lambda: not batcher._running)  # its thread is free
+    with zoo.GrpcClient(running.grpc, timeout=0.2, retry_for=0) as client, pytest.raises(errors.DeadlineExceeded):
+        client.predict("model", [1.0])
+    wait_for(lambda: not batcher._running)
+
+
+def series(shape, dtype=1, **values):
+    """A gRPC call of a few bytes that stands for a value of any shape."""
+    from tensorflow_serving.apis import predict_pb2
+
+    request = predict_pb2.PredictRequest()
+    request.model_spec.name = "model"
+    tensor = request.inputs["x"]
+    tensor.dtype = dtype
+    for size in shape:
+        tensor.tensor_shape.dim.add(size=size)
+    for name, value in values.items():
+        getattr(tensor, name).append(value)
+    return request
+
+
+@pytest.mark.parametrize(
+    "shape, dtype, values",
+    [
+        ([1, 1_200_000, 2], 1, {"float_val": 0.5}),
+        ([1_200_000], 1, {"float_val": 0.5}),
+        ([512, 2**20, 2], 1, {"float_val": 0.5}),
+        ([2**62, 4], 1, {"float_val": 0.5}),
+        ([2**32, 2**32], 1, {}),
+        ([-1, 5], 1, {"float_val": 0.5}),
+        ([1, 2**24], 7, {"string_val": b"a"}),
+        ([1, 2**40], 7, {}),
+    ],
+)
+def test_a_few_bytes_that_stand_for_a_large_value_are_refused(serve, tmp_path, shape, dtype, values):
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    type_ = tf.float32 if dtype == 1 else tf.string
+
+    @tf.function(input_signature=[tf.TensorSpec(None, type_, name="x")])
+    def same(x):
+        return {"y": x}
+
+    module = tf.Module()
+    module.same = same
+    tf.saved_model.save(module, str(tmp_path / "model" / "1"), signatures=same)
+    running, before = serve({"model": tmp_path / "model"}), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with grpc.insecure_channel(running.grpc) as channel, pytest.raises(grpc.RpcError) as caught:
+        prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(series(shape, dtype, **values), timeout=60)
+    assert caught.value.code().name == "INVALID_ARGUMENT"
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss <= before + 30_000  # kilobytes
+
+
+def test_grpc_calls_at_shutdown_are_answered_or_unavailable(serve, tmp_path):
+    import grpc
+    from tensorflow_serving.apis import prediction_service_pb2_grpc
+
+    (tmp_path / "model").mkdir()
+    save(tmp_path / "model" / "1", 1.0, pause=0.2)
+    running = serve({"model": tmp_path / "model"})
+    codes, started = [], threading.Event()
+
+    def client():
+        with grpc.insecure_channel(running.grpc, [("grpc.use_local_subchannel_pool", 1)]) as channel:
+            stub = prediction_service_pb2_grpc.PredictionServiceStub(channel)
+            while True:
+                try:
+                    stub.Predict(series([1], float_val=1.0), timeout=60)
+                    codes.append("OK")
+                    started.set()
+                except grpc.RpcError as error:
+                    codes.append(error.code().name)
+                    return
+
+    threads = [threading.Thread(target=client) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    started.wait(60)
+    running.stop()
+    for thread in threads:
+        thread.join()
+    assert set(codes) == {"OK", "UNAVAILABLE"}
 
 
 def test_shutting_down_answers_what_has_arrived(serve, tmp_path):

@@ -7,6 +7,9 @@ from zoo.errors import ZooError
 # The largest image that is decoded: a few kilobytes may declare terabytes. Phones take up to 50 megapixels in a row.
 MEGAPIXELS = 64
 
+# From here on an image is large: it is shrunk while it is decoded, and one after the other in the whole process.
+LARGE_MEGAPIXELS = 4
+
 # Of red, green and blue in a grey value (ITU-R BT.601, as in JPEG).
 LUMA = (0.299, 0.587, 0.114)
 
@@ -71,9 +74,12 @@ class Images:
             lambda: tf.io.decode_raw(tf.strings.substr(image_bytes, 16, 8), tf.int32, little_endian=False),
             lambda: tf.image.extract_jpeg_shape(image_bytes)[:2],
         )
-        too_large = tf.reduce_prod(tf.cast(size, tf.int64)) > MEGAPIXELS * 10**6
+        pixels = tf.reduce_prod(tf.cast(size, tf.int64))
+        too_large = pixels > MEGAPIXELS * 10**6
+        is_large = pixels > LARGE_MEGAPIXELS * 10**6
         is_deep = tf.strings.substr(image_bytes, 24, 1) == b"\x10"
-        kind = tf.where(too_large, 0, tf.where(is_png, tf.where(is_deep, 3, 2), 1))
+        kind = tf.where(is_png, tf.where(is_deep, 3, 2), 1)
+        kind = tf.where(too_large, 0, tf.where(is_large, 4, kind))
         image = tf.switch_case(
             kind,
             (
@@ -82,22 +88,48 @@ class Images:
                 # as many channels as there are: where TensorFlow adds the alpha channel, it is wrong below 8 bits
                 lambda: self._fit(_over_white(tf.io.decode_png(image_bytes))),
                 lambda: self._fit(_over_white(tf.io.decode_png(image_bytes, dtype=tf.uint16))),
+                lambda: _alone(
+                    lambda: tf.cond(is_png, lambda: self._large_png(image_bytes), lambda: self._large_jpeg(image_bytes, size))
+                ),
             ),
         )
         return row, image, too_large
 
-    def _fit(self, pixels):
-        """Integer [h, w, 1 or 3] → float32 [height, width, channels]."""
+    def _large_jpeg(self, image_bytes, size):
+        """As `_fit`, of an image decoded at the smallest scale that still has two pixels for each that is wanted."""
+        spare = tf.reduce_min(size // (2 * tf.constant([self.height, self.width])))
+        scales = [lambda ratio=ratio: tf.io.decode_jpeg(image_bytes, channels=3, ratio=ratio) for ratio in (1, 2, 4, 8)]
+        return self._fit(tf.switch_case(tf.reduce_sum(tf.cast(spare >= [2, 4, 8], tf.int32)), scales))
+
+    def _large_png(self, image_bytes):
+        """As `_fit`, of an image decoded at 8 bits; with alpha, one strip after the other is laid over white and shrunk."""
+        pixels = tf.io.decode_png(image_bytes)
+        return tf.cond(
+            tf.shape(pixels)[-1] % 2 == 0,
+            lambda: self._finish(_shrink_over_white(pixels, self._size(pixels)) / pixels.dtype.max),
+            lambda: self._fit(pixels),
+        )
+
+    def _size(self, pixels):
+        """Of [h, w, ...] when it is shrunk: int32 [2]."""
         given, size = tf.shape(pixels)[:2], tf.constant([self.height, self.width])
         if self.dark_background:
             largest = tf.reduce_min(size / given)
             size = tf.maximum(tf.cast(tf.round(largest * tf.cast(given, tf.float64)), tf.int32), 1)
+        return size
+
+    def _fit(self, pixels):
+        """Integer [h, w, 1 or 3] → float32 [height, width, channels]."""
+        size = self._size(pixels)
         image = tf.cond(
-            tf.reduce_all(given == size),  # for a data set of ready images, half the time
+            tf.reduce_all(tf.shape(pixels)[:2] == size),  # for a data set of ready images, half the time
             lambda: tf.cast(pixels, tf.float32),
             lambda: tf.image.resize(pixels, size, antialias=True),
         )
-        image = image / pixels.dtype.max
+        return self._finish(image / pixels.dtype.max)
+
+    def _finish(self, image):
+        """float32 [h, w, 1 or 3] from 0 to 1 of the right size → float32 [height, width, channels]."""
         image = tf.reduce_sum(image * LUMA, axis=-1, keepdims=True) if self.channels == 1 else image * tf.ones([3])
         if self.dark_background:
             border = tf.concat([image[0], image[-1], image[:, 0], image[:, -1]], 0)
@@ -121,6 +153,51 @@ def _over_white(pixels):
 
     white = pixels.dtype.max
     return tf.cond(tf.shape(pixels)[-1] % 2 == 0, blend, lambda: pixels)
+
+
+def _shrink_over_white(pixels, size):
+    """uint8 [h, w, 2 or 4] → float32 [*size, 1 or 3], as `_over_white` and then `tf.image.resize`.
+
+    As floats a whole image takes 25 bytes a pixel: it is done for each row of the result on its own, or for each column,
+    whichever takes less of the image.
+    """
+    given = tf.shape(pixels)[:2]
+    scale = tf.cast(size, tf.float32) / tf.cast(given, tf.float32)
+    is_row = scale[0] <= scale[1]
+    along = tf.where(is_row, [1, 0], [0, 1])
+    step, most = 1 / tf.reduce_min(scale), tf.reduce_sum(along * given)
+
+    def strip(index):
+        place = tf.cast(index, tf.float32)
+        # the kernel reaches one step beyond each end; and a pixel more, for what is rounded
+        begin = tf.clip_by_value(tf.cast((place - 0.5) * step, tf.int32) - 1, 0, most)
+        end = tf.clip_by_value(tf.cast((place + 1.5) * step, tf.int32) + 2, 0, most)
+        part = tf.slice(
+            pixels, tf.concat([begin * along, [0]], 0), tf.concat([tf.where(along == 1, end - begin, given), [-1]], 0)
+        )
+        # as `tf.image.resize`, of this part of the image for this part of the result
+        moved = tf.cast(along * begin, tf.float32) * scale - tf.cast(along, tf.float32) * place
+        return tf.raw_ops.ScaleAndTranslate(
+            images=_over_white(part)[None],
+            size=tf.where(along == 1, 1, size),
+            scale=scale,
+            translation=moved,
+            kernel_type="triangle",
+        )[0]
+
+    strips = tf.map_fn(strip, tf.range(tf.reduce_sum(along * size)), fn_output_signature=tf.float32, parallel_iterations=1)
+    return tf.cond(is_row, lambda: strips[:, 0], lambda: tf.transpose(strips[:, :, 0], [1, 0, 2]))
+
+
+def _alone(function):
+    """What a function gives; at most one runs at a time in the process, whatever the model and the request."""
+    lock = tf.raw_ops.MutexLock(mutex=tf.raw_ops.MutexV2(shared_name="zoo_large_image"))
+    with tf.control_dependencies([lock]):
+        result = function()
+    with tf.control_dependencies([result]):
+        done = tf.raw_ops.ConsumeMutexLock(mutex_lock=lock)
+    with tf.control_dependencies([done]):
+        return tf.identity(result)
 
 
 def _is_png(image_bytes):

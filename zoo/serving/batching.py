@@ -4,11 +4,16 @@ import asyncio
 import collections
 import contextlib
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 
 from zoo.serving.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted
+
+LONG = 0.1  # seconds after which a batch gives its thread's place to other models' and goes on beside them
+TIMES_USUAL = 5  # and how many times the usual, at least, until it does so to those of its own model
+RECENT = 100  # batches; the usual time is that which nine tenths of them exceed
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,66 @@ class Batching:
     num_batch_threads: int = 2
     # Rows that wait, at most, and rows of a request; one beyond is refused at once.
     max_enqueued_rows: int = 512
+    # Steps of a row, at most: the size of a dimension, other than that of the rows, that the signature leaves open.
+    max_steps: int = 10_000
+
+    def require(self, name: str, spec, shape) -> None:
+        """Refuses a value that would take too long, by its shape alone: a few bytes may stand for a large value.
+
+        Args:
+            name: of the input.
+            spec: its `tf.TensorSpec`.
+            shape: of the value.
+
+        Raises:
+            InvalidArgument: if it has too many rows or steps.
+        """
+        if shape and shape[0] > self.max_enqueued_rows:
+            raise InvalidArgument(f"A request has {shape[0]:,} rows; at most {self.max_enqueued_rows} are taken")
+        known = list(spec.shape) if spec.shape.rank == len(shape) else [None] * len(shape)
+        steps = max((size for size, fixed in zip(shape[1:], known[1:], strict=True) if size != fixed), default=0)
+        if steps > self.max_steps:
+            raise InvalidArgument(
+                f"input {name} has rows of {steps:,} steps; at most {self.max_steps:,} are taken: see --max-steps of zoo serve"
+            )
+
+
+class Threads:
+    """Calls functions in threads, so many at a time; one that takes long lets others start, so that twice as many run at most.
+
+    Args:
+        count: how many.
+    """
+
+    def __init__(self, count: int):
+        self._executor, self._places = ThreadPoolExecutor(2 * count, "compute"), asyncio.Semaphore(count)
+        self._long, self._most = 0, count
+
+    async def run(self, function, *args):
+        """What a function gives."""
+        async with self._places:
+            running = asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
+            await asyncio.wait([running], timeout=LONG)
+            while self._long == self._most and not running.done():
+                await asyncio.wait([running], timeout=LONG)
+            if running.done():
+                return running.result()
+            self._long += 1
+        try:
+            return await running
+        finally:
+            self._long -= 1
+
+    def close(self):
+        """Ends the threads; one that still computes is not waited for."""
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+
+class Stop:
+    """How a computation is told that nobody waits for its answer; this one cannot be."""
+
+    def start_cancel(self):
+        """Nobody waits."""
 
 
 @dataclass(eq=False)
@@ -34,20 +99,36 @@ class _Request:
     kind: object
     arrived: float
     answer: asyncio.Future
+    batch: "_Batch | None" = None  # in which it is computed now
+
+
+@dataclass(eq=False)
+class _Batch:
+    """Requests that are computed together."""
+
+    requests: list[_Request]
+    stop: Stop
+
+    def leave(self):
+        """One of its requests waits no longer; when none does, the computation ends."""
+        if all(request.answer.done() for request in self.requests):
+            self.stop.start_cancel()
 
 
 class Batcher:
     """Puts together the requests to one function.
 
     Args:
-        function: name → array [N, ...] to name → array [N, ...]. Called in threads; what it raises is the answer.
-        executor: its threads.
+        function: (name → array [N, ...], stop) to name → array [N, ...]. Called in threads; what it raises is the answer.
+        threads: a `Threads`.
         batching: a `Batching`.
         observe: called with the number of rows of each batch and the seconds that it took.
+        stop: makes what the function is given to be stopped by: a `Stop`, or TensorFlow's `CancellationManager`.
     """
 
-    def __init__(self, function, executor, batching: Batching, observe=lambda rows, seconds: None):
-        self._function, self._executor, self._batching, self._observe = function, executor, batching, observe
+    def __init__(self, function, threads: Threads, batching: Batching, observe=lambda rows, seconds: None, stop=Stop):
+        self._function, self._threads, self._batching, self._observe, self._stop = function, threads, batching, observe, stop
+        self._recent = collections.deque([0.0], RECENT)
         self._waiting = collections.deque()
         self._rows = 0
         self._full = asyncio.Event()
@@ -61,7 +142,6 @@ class Batcher:
             deadline: by the clock of `time.monotonic`.
 
         Raises:
-            InvalidArgument: if the request alone has more rows than may wait.
             ResourceExhausted: if too many rows wait.
             DeadlineExceeded: if the answer is not there in time.
             Exception: as the function.
@@ -72,17 +152,12 @@ class Batcher:
         else:
             rows, kind = 1, object()  # it has no rows that could stand beside others
         most = self._batching.max_enqueued_rows
-        if rows > most:
-            raise InvalidArgument(f"A request has {rows} rows; at most {most} are taken")
         if self._rows + rows > most:
             raise ResourceExhausted(f"{self._rows} rows wait already; try again later, or raise max_enqueued_rows")
         request = _Request(inputs, rows, kind, now, asyncio.get_running_loop().create_future())
         self._waiting.append(request)
         self._count(rows)
-        if len(self._running) < self._batching.num_batch_threads:
-            worker = asyncio.ensure_future(self._work())
-            self._running.add(worker)
-            worker.add_done_callback(self._running.discard)
+        self._start()
         try:
             return await asyncio.wait_for(request.answer, max(deadline - now, 0))
         except TimeoutError as error:
@@ -91,6 +166,20 @@ class Batcher:
             if request in self._waiting:  # nobody waits for its answer any more
                 self._waiting.remove(request)
                 self._count(-rows)
+            if request.batch:
+                request.batch.leave()
+
+    def _start(self):
+        """Starts a worker, if something waits and there may be one more."""
+        if self._waiting and len(self._running) < self._batching.num_batch_threads:
+            worker = asyncio.ensure_future(self._work())
+            self._running.add(worker)
+            worker.add_done_callback(self._running.discard)
+
+    def _give_way(self, worker):
+        """A worker's batch takes long: another takes its place."""
+        self._running.discard(worker)
+        self._start()
 
     def _count(self, rows):
         self._rows += rows
@@ -100,14 +189,15 @@ class Batcher:
             self._full.clear()
 
     async def _work(self):
-        """Computes batch after batch until none waits."""
-        while self._waiting:
+        """Computes batch after batch until none waits or another worker has its place."""
+        worker = asyncio.current_task()
+        while self._waiting and worker in self._running:
             pause = self._waiting[0].arrived + self._batching.batch_timeout - time.monotonic()
             if self._batching.batch_timeout and pause > 0:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._full.wait(), pause)
             if batch := self._take():
-                await self._answer(batch)
+                await self._answer(batch, worker)
 
     def _take(self):
         """The next batch: the first that waits and those of its kind that still fit."""
@@ -123,27 +213,37 @@ class Batcher:
         self._count(-rows)
         return batch
 
-    async def _answer(self, batch):
+    async def _answer(self, batch, worker):
         """Computes a batch; if it fails, each half on its own, until a bad request is alone and harms no other."""
         batch = [request for request in batch if not request.answer.done()]
         if not batch:
             return
         rows, start = sum(request.rows for request in batch), time.perf_counter()
+        running, usual = _Batch(batch, self._stop()), sorted(self._recent)[len(self._recent) // 10]
+        long = asyncio.get_running_loop().call_later(max(LONG, TIMES_USUAL * usual), self._give_way, worker)
+        for request in batch:
+            request.batch = running
         try:
             inputs = batch[0].inputs
             if len(batch) > 1:
                 inputs = {name: np.concatenate([request.inputs[name] for request in batch]) for name in inputs}
-            outputs = await asyncio.get_running_loop().run_in_executor(self._executor, self._function, inputs)
+            outputs = await self._threads.run(self._function, inputs, running.stop)
             if len(batch) > 1 and any(value.shape[:1] != (rows,) for value in outputs.values()):
                 raise InvalidArgument("An output of the model has not one row for each of the inputs'")
         except Exception as error:  # whatever it is, it must not end the worker
             if len(batch) > 1:
-                await self._answer(batch[: len(batch) // 2])
-                await self._answer(batch[len(batch) // 2 :])
+                await self._answer(batch[: len(batch) // 2], worker)
+                await self._answer(batch[len(batch) // 2 :], worker)
             elif not batch[0].answer.done():
                 batch[0].answer.set_exception(error)
             return
-        self._observe(rows, time.perf_counter() - start)
+        finally:
+            long.cancel()
+            for request in batch:
+                request.batch = None
+        seconds = time.perf_counter() - start
+        self._recent.append(seconds)
+        self._observe(rows, seconds)
         start = 0
         for request in batch:
             own = outputs if len(batch) == 1 else {name: value[start : start + request.rows] for name, value in outputs.items()}

@@ -9,6 +9,7 @@ import json
 import math
 
 import numpy as np
+import orjson
 
 from zoo.serving.errors import InvalidArgument, Unimplemented
 
@@ -39,14 +40,25 @@ def parse(body: bytes) -> dict:
     if not body:
         raise InvalidArgument("JSON Parse error: The document is empty")
     try:
-        request = json.loads(body)
+        request = _loads(body)
     except json.JSONDecodeError as error:
         raise InvalidArgument(f"JSON Parse error: {error.msg} at offset: {error.pos}") from error
-    except (UnicodeDecodeError, ValueError) as error:  # also an integer of more digits than Python converts
+    except RecursionError as error:
+        raise InvalidArgument("JSON Parse error: The document is nested too deeply") from error
+    except ValueError as error:  # an integer of more digits than Python converts
         raise InvalidArgument(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
         raise InvalidArgument(f"JSON Value: {_shown(request)} Is not object")
     return request
+
+
+def _loads(body):
+    try:
+        return orjson.loads(body)  # three to five times as fast as `json`
+    except orjson.JSONDecodeError:
+        if b"NaN" in body or b"Infinity" in body:  # no JSON, and taken nevertheless
+            return json.loads(body.decode())
+        raise
 
 
 def signature_name(request: dict) -> str:
@@ -271,5 +283,10 @@ def _plain(value, binary):
 
 
 def _shown(value):
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+    """The beginning of a value as JSON; no more of it is written than that."""
+    text = ""
+    for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
+        text += piece[: SHOWN + 1]
+        if len(text) > SHOWN:
+            return f"{text[:SHOWN]}..."
+    return text

@@ -115,6 +115,7 @@ def from_http(status: int, message: str) -> ServingError:
 def from_grpc(code: str, message: str) -> ServingError:
     """The error of a gRPC status code."""
     rest_only = (TooLarge, RequestTimeout, UnsupportedEncoding)
+    code = {"CANCELLED": "UNAVAILABLE"}.get(code, code)  # by a server that stops: no client here cancels
     known = {error.code: error for error in ServingError.__subclasses__() if error not in rest_only}
     known[FailedPrecondition.code] = FailedPrecondition
     error = known.get(code, ServingError)(message)

@@ -16,7 +16,7 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from zoo.card import numbered
 from zoo.errors import ZooError
-from zoo.serving.batching import Batching
+from zoo.serving.batching import Batching, Threads
 from zoo.serving.errors import InvalidArgument, NotFound, told
 from zoo.serving.servable import Servable
 
@@ -99,7 +99,7 @@ class Models:
         self.configs = {config.name: config for config in configs}
         self._batching, self._observe = batching, observe
         self._loading = ThreadPoolExecutor(1, "load")  # one at a time: loading takes memory
-        self._computing = ThreadPoolExecutor(max(batching.num_batch_threads, 1), "compute")
+        self._computing = Threads(max(batching.num_batch_threads, 1))
         self._served = {name: {} for name in self.configs}  # name → version → Servable
         self._states = {name: {} for name in self.configs}  # name → version → (state, message)
         self._tried = {}  # (name, version) that failed → its directory and when that had changed
@@ -211,8 +211,8 @@ class Models:
 
     def close(self):
         """Ends the threads; one that still computes is not waited for."""
-        for executor in (self._loading, self._computing):
-            executor.shutdown(wait=False, cancel_futures=True)
+        self._loading.shutdown(wait=False, cancel_futures=True)
+        self._computing.close()
 
 
 def _asked(name, version):

@@ -5,11 +5,10 @@ Source: https://www.tensorflow.org/tfx/serving/api_rest
 
 import asyncio
 import contextlib
-import functools
 import json
 import logging
 import re
-from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 from google.protobuf import json_format
 from starlette.requests import ClientDisconnect, Request
@@ -19,12 +18,13 @@ from tensorflow_serving.apis import get_model_metadata_pb2
 from zoo.serving import codec, errors, rpc
 from zoo.serving.compression import unpacker
 from zoo.serving.errors import InvalidArgument, NotFound, RequestTimeout, ServingError, TooLarge, UnsupportedEncoding
+from zoo.serving.reader import Reader, Signatures
 
 WHICH = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>\d+)|/labels/(?P<label>[^/:]+))?"
 ANSWER = re.compile(WHICH + r":(?P<method>classify|regress|predict)", re.IGNORECASE)
 DESCRIBE = re.compile(WHICH + r"(?P<metadata>/metadata)?", re.IGNORECASE)
 METRICS = ("/metrics", "/monitoring/prometheus/metrics")  # usual, and TensorFlow Serving's usual
-LARGE = 64 * 1024  # bytes of a body that is read in a thread, so that all others go on
+LARGE = 64 * 1024  # bytes of a body or an answer that another process reads or writes, so that all others go on
 
 log = logging.getLogger("zoo.serving")
 
@@ -40,7 +40,7 @@ class Rest:
 
     def __init__(self, service, *, max_body: int, body_timeout: float):
         self._service, self._max_body, self._body_timeout = service, max_body, body_timeout
-        self._reading = ThreadPoolExecutor(1, "read")  # one: a large body's lists take ten times its bytes
+        self._reader = Reader()
 
     async def __call__(self, scope, receive, send):
         """See ASGI."""
@@ -57,8 +57,6 @@ class Rest:
             if error.http in (429, 503):
                 headers["Retry-After"] = "1"
             return _json({"error": str(error)}, error.http, headers)
-        except RecursionError:
-            return _json({"error": "JSON Parse error: The document is nested too deeply"}, 400)
         except asyncio.CancelledError:  # the server ends, and its grace is over
             return _json({"error": "The server is shutting down"}, 503)
         except ClientDisconnect:
@@ -69,15 +67,20 @@ class Rest:
 
     async def _answer(self, request):
         path, service = request.scope["path"], self._service
+        if not path.startswith("/"):  # http://HOST/PATH, as a proxy is asked; or *
+            path = urlsplit(path).path
+        if {"transfer-encoding", "content-length"} <= set(request.headers):  # what is behind it may be a request or not
+            error = "Content-Length and Transfer-Encoding exclude each other"
+            return _json({"error": error}, 400, {"Connection": "close"})
         if request.method == "POST" and (asked := ANSWER.fullmatch(path)):
             with service.counted(asked["method"].lower(), "REST", asked["name"]):
                 return await self._predict(request, asked)
-        if request.method == "GET" and (asked := DESCRIBE.fullmatch(path)):
+        if (is_get := request.method in ("GET", "HEAD")) and (asked := DESCRIBE.fullmatch(path)):
             if asked["metadata"]:
                 return self._describe(asked)
             response = rpc.status_response(service.models, asked["name"], *_which(asked))
             return _json(_message(response))
-        if request.method == "GET" and path in METRICS:
+        if is_get and path in METRICS:
             return Response(service.metrics(), media_type="text/plain; version=0.0.4")
         if not path.lower().startswith("/v1/"):
             raise NotFound(f"Not found: {request.method} {path}; the API is at /v1/models/NAME")
@@ -90,17 +93,18 @@ class Rest:
             raise servable.refusal(method)
         with servable.in_use(), contextlib.ExitStack() as admitted:
             body = await self._body(request, admitted)
-            decode = functools.partial(codec.decode, body, servable.specs)
-            large = len(body) > LARGE
-            signature, inputs, in_rows = await self._read(decode) if large else decode()
-            del body, decode
+            if len(body) > LARGE:
+                signatures = Signatures({key: servable.specs(key) for key in servable.signatures})
+                signature, inputs, in_rows = await self._reader(deadline, codec.decode, body, signatures)
+            else:
+                signature, inputs, in_rows = codec.decode(body, servable.specs)
+            del body
             outputs = await servable.predict(signature, inputs, deadline)
-            encode = functools.partial(codec.reply, outputs, in_rows)
-            large = sum(value.nbytes for value in outputs.values()) > LARGE
-            return Response(await self._read(encode) if large else encode(), media_type="application/json")
-
-    async def _read(self, function):
-        return await asyncio.get_running_loop().run_in_executor(self._reading, function)
+            if sum(value.nbytes for value in outputs.values()) > LARGE:
+                reply = await self._reader(deadline, codec.reply, outputs, in_rows)
+            else:
+                reply = codec.reply(outputs, in_rows)
+            return Response(reply, media_type="application/json")
 
     async def _body(self, request, admitted):
         """The body; what has arrived of it counts until `admitted` ends."""
@@ -135,8 +139,8 @@ class Rest:
         return _json({"model_spec": spec, "metadata": {"signature_def": _message(signatures)}})
 
     def close(self):
-        """Ends the thread."""
-        self._reading.shutdown(wait=False, cancel_futures=True)
+        """Ends the process that reads."""
+        self._reader.close()
 
 
 def _which(asked):

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+from tensorflow.python.eager import cancellation  # not public, but nothing public ends a function that runs
 from tensorflow_serving.apis import prediction_log_pb2
 
 from zoo import card as cards
@@ -83,10 +84,12 @@ class Servable:
             key = request.model_spec.signature_name or "serving_default"
             self._call(key, {name: tf.make_ndarray(value) for name, value in request.inputs.items()})
 
-    def start(self, executor, batching, observe):
+    def start(self, threads, batching, observe):
         """Takes requests from now on; see `Batcher`."""
+        self._batching = batching
         for key in self._functions:
-            self._batchers[key] = Batcher(functools.partial(self._call, key), executor, batching, observe)
+            call = functools.partial(self._call, key)
+            self._batchers[key] = Batcher(call, threads, batching, observe, cancellation.CancellationManager)
 
     @contextlib.contextmanager
     def in_use(self):
@@ -141,14 +144,22 @@ class Servable:
         """
         dtypes = {name: "string" if value.dtype == object else value.dtype.name for name, value in inputs.items()}
         require(self.specs(signature), dtypes)
+        self.require_sizes(signature, {name: value.shape for name, value in inputs.items()})
         with self.in_use():
             return await self._batchers[signature or "serving_default"].submit(inputs, deadline)
 
-    def _call(self, key, inputs):
-        """Calls a signature: name → array to name → array."""
+    def require_sizes(self, signature: str, shapes) -> None:
+        """Refuses inputs that are too large, by their shapes; see `Batching.require`."""
+        for name, spec in self.specs(signature).items():
+            self._batching.require(name, spec, shapes[name])
+
+    def _call(self, key, inputs, stop=None):
+        """Calls a signature: name → array to name → array. `stop`, a `CancellationManager`, ends it between two ops."""
         specs = self._specs[key]
         try:
-            outputs = self._functions[key](**{name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()})
+            tensors = {name: tf.constant(value, specs[name].dtype) for name, value in inputs.items()}
+            with cancellation.CancellationManagerContext(stop) if stop else contextlib.nullcontext():
+                outputs = self._functions[key](**tensors)
             return {name: as_numpy(value) for name, value in outputs.items()}
         except Exception as error:
             odd = [

@@ -8,13 +8,14 @@ import signal
 import socket
 from dataclasses import dataclass, field
 
+import tensorflow as tf
 import uvicorn
 
 from zoo.errors import ZooError
 from zoo.serving import rpc
 from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, Models
-from zoo.serving.protocol import Protocol
+from zoo.serving.protocol import LARGEST_HEADERS, Protocol
 from zoo.serving.rest import Rest
 from zoo.serving.service import Service
 
@@ -94,6 +95,7 @@ class Server:
                 self._app,
                 http=Protocol.limited(options.max_connections),
                 ws="none",
+                h11_max_incomplete_event_size=LARGEST_HEADERS,
                 timeout_graceful_shutdown=int(options.grace),
                 access_log=False,
                 log_config=None,
@@ -106,6 +108,9 @@ class Server:
             except OSError as error:
                 where = options.address(options.port)
                 raise ZooError(f"Cannot listen at {where}: {error.strerror}. Give another --port.") from error
+            # asyncio sets it for sockets that name their protocol, which those of `create_server` do not; else the body of
+            # an answer, written after its headers, waits 40 ms for the client to acknowledge those
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self.port = listening.getsockname()[1]
             self._rest = _Uvicorn(config)
             self._tasks.append(asyncio.ensure_future(self._rest.serve(sockets=[listening])))
@@ -137,7 +142,7 @@ class Server:
         if self._rest:
             self._rest.should_exit = True
         if self._grpc:
-            await self._grpc.stop(self.options.grace)
+            await rpc.stop(self._grpc, self.service, self.options.grace)
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self.service.models.close()
         if self._app:
@@ -160,6 +165,9 @@ async def run(options: Options, started=lambda server: None):
         options: see `Options`.
         started: called with the `Server` when it listens.
     """
+    with contextlib.suppress(RuntimeError):  # TensorFlow is in use, and has its threads
+        # one for each core as usual, and a few long calls have them all, whatever threads they were called from
+        tf.config.threading.set_inter_op_parallelism_threads(4 * options.batching.num_batch_threads)
     server, ended = Server(options), asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)

@@ -26,6 +26,7 @@ class Service:
 
     Attributes:
         closing: set when the server shuts down: what is there is answered, what comes is refused.
+        calls: tasks of the gRPC calls that are being answered.
     """
 
     def __init__(self, models, *, timeout: float, max_bytes: int):
@@ -52,7 +53,7 @@ class Service:
         )
         self.models = models(self._observe)
         self.timeout, self._max_bytes, self._bytes = timeout, max_bytes, 0
-        self.closing = False
+        self.closing, self.calls = False, set()
 
     def _observe(self, name, rows, seconds):
         self._rows.labels(name).observe(rows)
