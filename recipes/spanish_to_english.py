@@ -39,7 +39,7 @@ class Config(zoo.RunConfig):
     # A text file of your own, "source<TAB>target" on each line, in place of Tatoeba's pairs.
     pairs: Path | None = None
     # The most epochs; by then the learning rate is next to nothing.
-    epochs: int = 12
+    epochs: int = 10
     # Pairs in a batch of the longest; one of usual sentences holds five times as many.
     batch_size: int = 32
     # Twice the usual, as large as batches of short sentences bear.
@@ -51,6 +51,7 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     pairs = zoo.data.sentence_pairs(config.pairs) if config.pairs else zoo.data.spanish_english(config)
+    pairs = zoo.data.with_variants(pairs, seed=config.seed)
     source_words, target_words = (
         zoo.preprocessing.SubWords.fit(
             pairs.train.map(lambda *pair, side=side: pair[side]),

@@ -6,6 +6,7 @@ from zoo.data.captions import coco_captions, flickr8k
 from zoo.data.images import image_folder, mnist
 from zoo.data.splits import Splits, stable_bucket
 from zoo.data.texts import imdb_reviews, labelled_texts
+from zoo.data.translation_variants import with_variants
 from zoo.data.translations import sentence_pairs, spanish_english
 
 __all__ = [
@@ -21,4 +22,5 @@ __all__ = [
     "sentence_pairs",
     "spanish_english",
     "stable_bucket",
+    "with_variants",
 ]
