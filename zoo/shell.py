@@ -72,5 +72,6 @@ def line(answer: dict) -> str:
 
     if answer.get("error"):
         return f"error: {answer['error']}"
-    values = (value for name, value in answer.items() if name != "error")
+    # a flag is told by its name, where it is set
+    values = (name if value is True else value for name, value in answer.items() if name != "error" and value is not False)
     return "\t".join(field(value) for value in sorted(values, key=lambda value: not isinstance(value, str)))

@@ -152,9 +152,9 @@ class Translator(Task):
     def signatures(self):
         """`serving_default`, `greedy`: text → translation, score; `beam`: all hypotheses; `attention`, `score`: as they say.
 
-        A text is translated sentence by sentence, in capitals if it is; `attention` is of its first sentence alone. Where the
-        translation is not that of the whole text, `cut` is true: the text was too long (see `zoo.preprocessing.sentence_rows`), or
-        the translation of one of its sentences.
+        A text is translated sentence by sentence, in capitals if it is; `attention` is of its first sentence alone. Where a
+        translation is not that of the whole text, `cut` is true: the text was too long, see `sentence_rows`, or the
+        translation of one of its sentences.
 
         A `score` is the natural log of a translation's probability, its end included unless it was cut at its limit; of
         several sentences the sum. The signature `score` takes both texts as they are, as one sentence each.

@@ -14,10 +14,11 @@ ALIKE = (
     (r"[\x{ad}\x{180e}\x{200b}\x{200e}\x{200f}\x{202a}-\x{202e}\x{2060}-\x{2064}\x{2066}-\x{2069}\x{feff}]", ""),
     (rf"(^|{UNJOINED})[\x{{200c}}\x{{200d}}]+", r"\1"),
     ("\u2581", "_"),  # marks spaces in sub-words
-    ("[\u2018-\u201b\u02b9\u02bb\u02bc\u02c8\u00b4\u2032]", "'"),
-    (r"(\p{L})`(\p{L})", r"\1'\2"),
-    ("[\u201c-\u201f\u2033]", '"'),
+    ("[\u2018-\u201b\u02b9\u02bb\u02bc\u02c8\u00b4\u2032\x91\x92]", "'"),  # the last two: Windows's, taken for Latin-1
+    ("(\\p{L})[`\uff40](\\p{L})", r"\1'\2"),
+    ("[\u201c-\u201f\u2033\x93\x94]", '"'),
     ("[\u2010-\u2012\u2212\ufe63]", "-"),  # hyphens and the minus sign; dashes remain
+    ("[\x96\x97]", "\u2013"),
     ("\u2026", "..."),
     ("\ufb00", "ff"),
     ("\ufb01", "fi"),
@@ -67,11 +68,11 @@ def normalise(text, *, lower: bool = False, tags: bool = True):
 
 def _alike(text):
     text = _if_any(text, ENTITY, _without_references)
-    last = FIRST_ACCENT + ACCENTS - 1, FIRST_WIDE + WIDE - 1
-    text = _if_any(text, rf"[\x{{{FIRST_ACCENT:x}}}-\x{{{last[0]:x}}}\x{{{FIRST_WIDE:x}}}-\x{{{last[1]:x}}}]", _compose)
     for pattern, rewrite in ALIKE:
         text = tf.strings.regex_replace(text, pattern, rewrite)
-    return text
+    # last: what stood between a letter and its accent is gone
+    last = FIRST_ACCENT + ACCENTS - 1, FIRST_WIDE + WIDE - 1
+    return _if_any(text, rf"[\x{{{FIRST_ACCENT:x}}}-\x{{{last[0]:x}}}\x{{{FIRST_WIDE:x}}}-\x{{{last[1]:x}}}]", _compose)
 
 
 def _if_any(text, pattern, change):
