@@ -6,7 +6,7 @@ import re
 from zoo.data.translations import Pairs
 
 # The most of each kind, as a share of the pairs.
-NAMES, NUMBERS, BARE = 0.06, 0.03, 0.01
+NAMES, NUMBERS, BARE = 0.12, 0.03, 0.02
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")

@@ -18,16 +18,16 @@ from zoo.data.splits import Splits
 from zoo.data.translations import Pairs, key
 
 # The most of each kind, as a share of the pairs.
-CASUAL, SHORT, PHRASES = 0.08, 0.03, 0.06
+CASUAL, SHORT, PHRASES = 0.12, 0.06, 0.06
 
 SENTENCE = re.compile(r"([^\w\s]*)(\w.*?)([.!?…。]+)")  # marks that open it, its words, marks that close it
 
 
 def with_variants(splits: Splits, *, seed: int = 0) -> Splits:
-    """Sentence pairs with variants of the training pairs beside them, a quarter to a third more.
+    """Sentence pairs with variants of the training pairs beside them, up to half as many; most are short.
 
     - Sentences as they are typed in haste: in lower case, without accents, without the marks around them; the translation then
-      begins and ends likewise. Of one or two words, most.
+      begins and ends likewise. Of one or two words, all, in several ways.
     - Pairs with the same numbers or the same name on both sides, with others in their place; also numbers and names alone.
     - Words and short phrases with the translation that the training pairs show; see `phrase_table`.
 
@@ -47,14 +47,14 @@ def with_variants(splits: Splits, *, seed: int = 0) -> Splits:
     for source, targets in splits.test.as_numpy_iterator():
         kept[0].add(_plain_key(source.decode()))
         kept[1].update(_plain_key(target.decode()) for target in targets)
-    made = dict.fromkeys(
+    known = set(pairs)
+    # some are there several times: of single digits and the like there are only a few, and each would be seen too seldom
+    made = [
         pair
         for make in (_casual, renumbered, renamed, _phrases)
         for pair in make(pairs, rng)
-        if not any(_plain_key(text) in sentences for text, sentences in zip(pair, kept, strict=True))
-    )
-    for pair in pairs:
-        made.pop(pair, None)
+        if pair not in known and not any(_plain_key(text) in sentences for text, sentences in zip(pair, kept, strict=True))
+    ]
     if not made:
         return splits
     columns = [tf.constant(column) for column in zip(*made, strict=True)]
@@ -98,7 +98,7 @@ def _casual(pairs: Pairs, rng) -> Pairs:
             sentences.append(sides)
     usual = _usual_case(target for _, target in pairs)
     short = [sides for sides in sentences if max(len(side[2].split()) for side in sides) <= 2]
-    drawn = share(sentences, CASUAL, pairs, rng) + 2 * share(short, SHORT / 2, pairs, rng)  # these in two ways
+    drawn = share(sentences, CASUAL, pairs, rng) + 4 * share(short, SHORT / 4, pairs, rng)
     variants = []
     for source, target in drawn:
         (opening, words, closing), (first, translation, last) = source.groups(), target.groups()
@@ -107,7 +107,7 @@ def _casual(pairs: Pairs, rng) -> Pairs:
             words, translation = words.lower(), _uncapitalised(translation, usual)
         elif what < 0.7:
             words, translation = words[0].lower() + words[1:], _uncapitalised(translation, usual)
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             words = _without_accents(words)
         unmarked = rng.random()
         if unmarked < 0.7 or what >= 0.7:
@@ -131,8 +131,9 @@ def _phrases(pairs: Pairs, rng) -> Pairs:
     usual = [_usual_case(pair[side] for pair in pairs) for side in (0, 1)]
     single = [phrase for phrase in table if " " not in phrase]
     several = [phrase for phrase in table if " " in phrase]
+    single += single[: len(single) // 2] + single[: len(single) // 4]  # the more frequent the more often
     drawn = single[: round(PHRASES * len(pairs))]
-    drawn += share(several, max(PHRASES - len(drawn) / len(pairs), 0), pairs, rng)
+    drawn += several[: max(round(PHRASES * len(pairs)) - len(drawn), 0)]
     variants = []
     for phrase in drawn:
         sides = [
