@@ -56,15 +56,14 @@ def variants():
 
 def test_the_pairs_themselves_stay_and_the_card_tells_of_the_others():
     data = with_variants(splits(TRAIN))
-    count = data.sizes["train"] - len(TRAIN) * 5
-    assert 0.05 < count / len(TRAIN) < 0.35
-    assert data.description.startswith(f"pairs; trained on with {count:,} variants")
+    count = data.sizes["train"] - len(TRAIN)
+    assert 0.05 < count / len(TRAIN) < 0.6
+    assert data.description.startswith(f"pairs; and {count:,} variants of the training pairs")
     assert (data.sizes["validation"], data.sizes["test"]) == (1, 1)
 
 
 def test_equal_seeds_give_equal_variants(variants):
     assert made(TRAIN) == variants
-    assert len(set(variants)) == len(variants)
 
 
 def test_sentences_typed_in_haste_have_translations_alike(variants):

@@ -127,8 +127,8 @@ def test_odd_translations_have_a_score(export):
 
 def greedily(task, text):
     """Greedy search in plain Python: the tokens of one text, the sum of their log-probabilities, and whether it ended."""
-    rows, memory = task._read(tf.constant([text]))
-    source = rows.ids
+    source = task._rows(tf.constant([text])).ids
+    memory = task._encode(source)
     decoder, limit = task.model.get_layer("decoder"), int(task._limits(source)[0])
     state, context = decoder.prepare(memory, source != 0, limit + 1)
     tokens, log_prob, token = [], 0.0, SubWords.START

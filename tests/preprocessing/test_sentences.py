@@ -33,9 +33,11 @@ SENTENCES = {
 
 
 def split(*texts):
-    return [
-        [sentence.decode() for sentence in row] for row in split_sentences(tf.constant(texts, shape=[len(texts)])).to_list()
-    ]
+    sentences, owners = split_sentences(tf.constant(texts, tf.string, shape=[len(texts)]))
+    rows = [[] for _ in texts]
+    for sentence, owner in zip(sentences.numpy(), owners.numpy(), strict=True):
+        rows[owner].append(sentence.decode())
+    return rows
 
 
 @pytest.mark.parametrize(("text", "sentences"), SENTENCES.values(), ids=SENTENCES)
@@ -60,16 +62,24 @@ LOWERED = {
 }
 
 
-@pytest.mark.parametrize(("text", "small", "loud"), LOWERED.values(), ids=LOWERED)
-def test_capitals(text, small, loud):
-    sentences, flags = lowered(split_sentences(tf.constant([text])))
-    assert (sentences.flat_values[0].numpy().decode(), bool(flags[0])) == (small, loud)
+def small(*texts):
+    sentences, loud = lowered(*split_sentences(tf.constant(texts)), len(texts))
+    return list(zip([sentence.decode() for sentence in sentences.numpy()], loud.numpy().tolist(), strict=True))
+
+
+@pytest.mark.parametrize(("text", "lower", "loud"), LOWERED.values(), ids=LOWERED)
+def test_capitals(text, lower, loud):
+    assert small(text) == [(lower, loud)]
 
 
 def test_a_word_in_capitals_is_a_name_where_the_rest_is_not_in_capitals():
-    sentences, loud = lowered(split_sentences(tf.constant(["Vive aquí. ONU. TENGO HAMBRE.", "VEN. OK."])))
-    assert [text.decode() for text in sentences.flat_values.numpy()] == ["Vive aquí.", "ONU.", "Tengo hambre.", "Ven.", "Ok."]
-    assert loud.numpy().tolist() == [False, False, True, True, True]
+    assert small("Vive aquí. ONU. TENGO HAMBRE.", "VEN. OK.") == [
+        ("Vive aquí.", False),
+        ("ONU.", False),
+        ("Tengo hambre.", True),
+        ("Ven.", True),
+        ("Ok.", True),
+    ]
 
 
 @pytest.fixture(scope="module")

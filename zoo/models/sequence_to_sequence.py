@@ -146,7 +146,7 @@ class Translator(Task):
 
     def adapt(self, train, *, seed=0):
         """Sees whether sources are single sentences: then a text is translated one by one, else as a whole if it fits."""
-        counts = [split_sentences(source).row_lengths() for source, *_ in train.batch(1024)]
+        counts = [tf.math.bincount(tf.cast(split_sentences(source)[1], tf.int32)) for source, *_ in train.batch(1024)]
         self.by_sentence = bool(tf.reduce_mean(tf.cast(tf.concat(counts, axis=0) == 1, tf.float32)) > MOSTLY)
 
     def signatures(self):
@@ -161,9 +161,17 @@ class Translator(Task):
         """
         text = tf.TensorSpec([None], tf.string, name="text")
         translation = tf.TensorSpec([None], tf.string, name="translation")
+        ids, memory = self._memory
         # what several signatures need is a function of its own, so that the SavedModel holds it once
-        read = tf.function(self._read, input_signature=[text], autograph=False)
-        search = tf.function(self._search, input_signature=self._memory, autograph=False)
+        encode = tf.function(self._encode, input_signature=[ids], autograph=False)
+        search = tf.function(self._search, input_signature=[ids, memory], autograph=False)
+        mask = tf.TensorSpec([None, None], tf.bool)
+        reread = tf.function(self._reread, input_signature=[ids, memory, mask], autograph=False)
+
+        @tf.function(input_signature=[text], autograph=False)
+        def read(text):
+            rows = self._rows(text)
+            return rows, encode(rows.ids)
 
         def translated(text, search, width):
             rows, memory = read(text)
@@ -177,12 +185,16 @@ class Translator(Task):
             scores = tf.math.unsorted_segment_sum(scores, rows.owners, count)
             return tf.strings.strip(texts), scores, rows.cut | (tf.math.unsorted_segment_sum(cut, rows.owners, count) > 0)
 
+        @tf.function(input_signature=[text], autograph=False)
+        def every(text):
+            return translated(text, search, BEAM_WIDTH)
+
         def answer(texts, scores, cut):
             return {"translation": texts[:, 0], "score": scores[:, 0], "cut": cut}
 
         @tf.function(input_signature=[text], autograph=False)
         def serving_default(text):
-            return answer(*translated(text, search, BEAM_WIDTH))
+            return answer(*every(text))
 
         @tf.function(input_signature=[text], autograph=False)
         def greedy(text):
@@ -190,7 +202,7 @@ class Translator(Task):
 
         @tf.function(input_signature=[text], autograph=False)
         def beam(text):
-            texts, scores, cut = translated(text, search, BEAM_WIDTH)
+            texts, scores, cut = every(text)
             return {"translations": texts, "scores": scores, "cut": cut}
 
         @tf.function(input_signature=[text], autograph=False)
@@ -206,16 +218,15 @@ class Translator(Task):
                 "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
                 "source_tokens": self.source_words.pieces(source),
                 "target_tokens": token_names(self.target_words, best),
-                "weights": look(self.model, memory, source != 0, best),
+                "weights": look(reread, memory, source != 0, best),
                 "cut": rows.cut | several | self._unfinished(source, best.lengths),
             }
 
         @tf.function(input_signature=[text, translation], autograph=False)
         def score(text, translation):
             source = self.encode(text)
-            memory = self._encoder(source, training=False)
             before, after = shifted(self.target_words, translation)
-            logits, _ = self.model.get_layer("decoder")(before, memory, source != 0)
+            logits, _ = reread(before, encode(source), source != 0)
             return dict(zip(("score", "tokens", "right"), log_probabilities(logits, after), strict=True))
 
         functions = (serving_default, greedy, beam, attention, score)
@@ -226,25 +237,25 @@ class Translator(Task):
         texts = list(self.examples)
         return {"text": texts, "translation": texts} if signature == "score" else {"text": texts}
 
-    def _read(self, text):
-        """Texts [N] → their `Rows`, and what the encoder makes of these, float [R, S, M]."""
-        rows = self._rows(text)
-        return rows, self._encoder(rows.ids, training=False)
-
     def _rows(self, text):
         # where the vocabulary has no small letters, capitals are not loud
         fold = any(piece != piece.upper() for piece in self.source_words.vocabulary)
         return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
 
     @property
-    def _encoder(self):
-        return keras.Model(self.model.get_layer("source").output, self.model.get_layer("memory_dropout").output)
-
-    @property
     def _memory(self):
         """What a search takes: ids [N, S] and the encoder's output."""
         width = self.model.get_layer("memory_dropout").output.shape[-1]
         return tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None, width], tf.float32)
+
+    def _encode(self, source):
+        """Ids [N, S] → what the encoder makes of them, float [N, S, M]."""
+        encoder = keras.Model(self.model.get_layer("source").output, self.model.get_layer("memory_dropout").output)
+        return encoder(source, training=False)
+
+    def _reread(self, before, memory, mask):
+        """Logits float [N, T, V] and attention float [N, T, S] of tokens that are given, int32 [N, T]."""
+        return self.model.get_layer("decoder")(before, memory, mask)
 
     def _limits(self, source):
         """Most tokens of each translation: it is seldom twice as long as its source, and that of an empty text is empty."""

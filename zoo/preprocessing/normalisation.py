@@ -60,7 +60,7 @@ def normalise(text, *, lower: bool = False, tags: bool = True):
     if not tags:
         text = tf.strings.regex_replace(text, "</?[A-Za-z!][^<>]{0,100}>", " ")
     plain = tf.reduce_all(tf.strings.regex_full_match(text, PLAIN))
-    text = tf.cond(plain, lambda: tf.identity(text), lambda: _alike(text))
+    text = tf.cond(plain, lambda: tf.identity(text), lambda: _shared_alike(text))
     if lower:
         text = tf.strings.lower(text, encoding="utf-8")
     return tf.strings.strip(tf.strings.regex_replace(text, r"[\p{Z}\p{Cc}]+", " "))
@@ -84,15 +84,15 @@ def _without_references(text):
     """String [N] → string [N], with characters in place of HTML's references to them; unknown names stay."""
     # control characters are spaces in the end: one of them can mark where to cut
     text = tf.strings.regex_replace(tf.strings.regex_replace(text, "\x1f", " "), ENTITY, "\x1f\\0\x1f")
-    parts = tf.strings.split(text, "\x1f")
-    part = parts.flat_values
+    parts = tf.raw_ops.StringSplitV2(input=text, sep="\x1f")
+    part = parts.values
     named = part[:, None] == tf.constant(NAMES)
     code = tf.reduce_sum(tf.where(named, tf.constant(NAMED), 0), axis=1)
     code += _number(part, "&#([0-9]{1,7});", 10) + _number(part, "&#[xX]([0-9a-fA-F]{1,6});", 16)
     windows = tf.gather(tf.constant(WINDOWS), tf.clip_by_value(code - 0x80, 0, len(WINDOWS) - 1))
     code = tf.where((code >= 0x80) & (code < 0xA0), windows, code)
     part = tf.where(code > 0, tf.strings.unicode_encode(code[:, None], "UTF-8"), part)
-    return tf.strings.unsorted_segment_join(part, parts.value_rowids(), parts.nrows())
+    return tf.strings.unsorted_segment_join(part, parts.indices[:, 0], tf.size(text))
 
 
 def _number(part, pattern, base, places=7):
@@ -113,12 +113,19 @@ def _compose(text):
         if len(parts) == 2:
             table[ord(parts[0]) - FIRST_LETTER][ord(parts[1]) - FIRST_ACCENT] = code
     characters = tf.strings.unicode_decode(text, "UTF-8")
-    codes, rows = characters.flat_values, characters.value_rowids()
+    codes, splits = characters.flat_values, characters.row_splits
     codes = tf.where((codes >= FIRST_WIDE) & (codes < FIRST_WIDE + WIDE), codes - FIRST_WIDE + ord("!"), codes)
+    begins = tf.scatter_nd(splits[:, None], tf.ones_like(splits), [tf.size(codes, tf.int64) + 1])[1:-1] > 0
     letter, accent = codes[:-1] - FIRST_LETTER, codes[1:] - FIRST_ACCENT
-    pair = (rows[:-1] == rows[1:]) & (letter >= 0) & (letter < 0x40) & (accent >= 0) & (accent < ACCENTS)
+    pair = ~begins & (letter >= 0) & (letter < 0x40) & (accent >= 0) & (accent < ACCENTS)
     cell = tf.where(pair, letter * ACCENTS + accent, 0)  # cell 0 is "@" with a grave: nothing
     composed = tf.gather(tf.reshape(tf.constant(table), [-1]), cell)
     codes = tf.where(tf.pad(composed, [[0, 1]]) > 0, tf.pad(composed, [[0, 1]]), codes)
-    kept = characters.with_flat_values(tf.pad(composed, [[1, 0]]) == 0)
-    return tf.strings.unicode_encode(tf.ragged.boolean_mask(characters.with_flat_values(codes), kept), "UTF-8")
+    kept = tf.pad(composed, [[1, 0]]) == 0
+    splits = tf.gather(tf.pad(tf.cumsum(tf.cast(kept, tf.int64)), [[1, 0]]), splits)
+    codes = tf.gather(codes, tf.where(kept)[:, 0])
+    return tf.strings.unicode_encode(tf.RaggedTensor.from_row_splits(codes, splits, validate=False), "UTF-8")
+
+
+# A function of its own, so that a SavedModel holds it once, however often it is called.
+_shared_alike = tf.function(_alike, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)

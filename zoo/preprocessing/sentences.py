@@ -31,8 +31,10 @@ def split_sentences(text):
         text: string [N], UTF-8.
 
     Returns:
-        Ragged string [N, None], normalised as `normalise` has it; no sentence is empty, but a text without any has one, "".
+        The sentences of all texts in order, string [S], normalised as `normalise` has it, and the text that each is of,
+        int64 [S]. No sentence is empty, but a text without any has one, "".
     """
+    count = tf.size(text)
     text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
     for pattern, rewrite in (
         (r"[ \t]*(\r\n|[\n\r\v\f\x{85}\x{2028}\x{2029}])[ \t]*", "\n"),
@@ -40,43 +42,58 @@ def split_sentences(text):
         ("([。！？｡]+[”」』）]*)", "\\1\n"),
     ):
         text = tf.strings.regex_replace(text, pattern, rewrite)
-    lines = tf.strings.split(text, "\n")
-    line = normalise(lines.flat_values)
+    line, texts = _lines(text)
+    line = normalise(line)
     for _ in range(2):  # of neighbours a pass sees every other one
         line = tf.strings.regex_replace(line, ABBREVIATED, rf"\1\2.{NO_SPACE}")
     split = tf.strings.regex_replace(line, rf"([.!?…]{CLOSING}) ({OPENING})", "\\1\n\\2")
     split = tf.strings.regex_replace(split, "([!?]) ", "\\1\n")
     everywhere = tf.strings.regex_replace(split, r"([.!?…]) ", "\\1\n")
     split = tf.where(tf.strings.regex_full_match(line, r"[^\p{Lu}]*"), everywhere, split)
-    parts = tf.strings.split(tf.strings.regex_replace(split, NO_SPACE, " "), "\n")
-    sentences = lines.with_flat_values(parts).merge_dims(1, 2)
-    kept = sentences.flat_values != ""
-    texts = sentences.value_rowids()
-    empty = tf.math.unsorted_segment_max(tf.cast(kept, tf.int32), texts, sentences.nrows()) < 1
-    first = tf.concat([[True], texts[1:] != texts[:-1]], axis=0)[: tf.size(texts)]
-    return tf.ragged.boolean_mask(sentences, sentences.with_flat_values(kept | (first & tf.gather(empty, texts))))
+    sentence, lines = _lines(tf.strings.regex_replace(split, NO_SPACE, " "))
+    texts = tf.gather(texts, lines)
+    kept = sentence != ""
+    some = _any(kept, texts, count)
+    chosen = tf.where(kept | (_first(texts, count) & ~tf.gather(some, texts)))[:, 0]
+    return tf.gather(sentence, chosen), tf.gather(texts, chosen)
 
 
-def lowered(text):
+def _lines(text):
+    """String [N] → lines, string [M], and the text that each is of, int64 [M]."""
+    parts = tf.raw_ops.StringSplitV2(input=text, sep="\n")
+    return parts.values, parts.indices[:, 0]
+
+
+def _first(segments, count):
+    """Which are the first of their segment; all segments in order."""
+    number = tf.range(tf.size(segments))
+    return tf.gather(tf.math.unsorted_segment_min(number, segments, count), segments) == number
+
+
+def _any(flags, segments, count):
+    return tf.math.unsorted_segment_max(tf.cast(flags, tf.int32), segments, count) > 0
+
+
+def lowered(sentence, texts, count):
     """Sentences all in capitals as they would else be written.
 
     Args:
-        text: ragged string [N, None]: the sentences of texts.
+        sentence: string [S], normalised.
+        texts: int64 [S], the text that each is of.
+        count: number of texts.
 
     Returns:
-        Ragged string [N, None], in lower case but for the first letter what is all in capitals: a sentence of two words of
-        two letters or more, and any that has two letters where the whole text is; and which are, bool, one a sentence.
+        The sentences, those all in capitals in lower case but for the first letter: those of two words of two letters or
+        more, and any of two letters where the whole text is; and which these are, bool [S].
     """
-    sentence, texts = text.flat_values, text.value_rowids()
     capitals = ~tf.strings.regex_full_match(sentence, r".*\p{Ll}.*")
-    everywhere = tf.math.unsorted_segment_min(tf.cast(capitals, tf.int32), texts, text.nrows())
     several = tf.strings.regex_full_match(sentence, r".*\p{Lu}{2}.*[^\p{L}].*\p{Lu}{2}.*")
     two = tf.strings.regex_full_match(sentence, r".*\p{Lu}.*\p{Lu}.*")
-    loud = capitals & (several | (two & (tf.gather(everywhere, texts) > 0)))
+    loud = capitals & (several | (two & ~tf.gather(_any(~capitals, texts, count), texts)))
     first = tf.strings.regex_replace(sentence, r"^([^\p{L}]*\p{L}).*", r"\1")
     rest = tf.strings.regex_replace(sentence, r"^[^\p{L}]*\p{L}(.*)", r"\1")
     quiet = tf.strings.join([first, tf.strings.lower(rest, encoding="utf-8")])
-    return text.with_flat_values(tf.where(loud, quiet, sentence)), loud
+    return tf.where(loud, quiet, sentence), loud
 
 
 class Rows(typing.NamedTuple):
@@ -108,39 +125,34 @@ def sentence_rows(words, text, *, by_sentence: bool = True, fold: bool = True) -
         fold: whether what is all in capitals is read in lower case; see `lowered`.
     """
     with tf.device("/device:CPU:0"):
+        count = tf.size(text)
         reach = MOST_ROWS * words.limit * CHARACTERS
         cut = tf.strings.length(text, unit="UTF8_CHAR") > reach
-        sentences = split_sentences(tf.strings.substr(text, 0, reach, unit="UTF8_CHAR"))
-        sentences, loud = lowered(sentences) if fold else (sentences, tf.zeros_like(sentences.flat_values, tf.bool))
-        texts = sentences.value_rowids()
-        sentence = sentences.flat_values
+        sentence, texts = split_sentences(tf.strings.substr(text, 0, reach, unit="UTF8_CHAR"))
+        sentence, loud = lowered(sentence, texts, count) if fold else (sentence, tf.zeros_like(texts, tf.bool))
         sentence = tf.strings.lower(sentence, encoding="utf-8") if words.lower else sentence
-        tokens, ids, sizes = words.cut(sentence, reach)
-        owners = tokens.value_rowids()  # the sentence of each token
-        count, longest = tokens.nrows(), tf.constant(words.limit, tf.int64)
-        cut |= _any(sizes >= longest, tf.gather(texts, owners), sentences.nrows())
+        tokens, owners, ids, sizes = words.cut(sentence)
+        longest, sentences, of_text = tf.constant(words.limit, tf.int64), tf.size(sentence), tf.gather(texts, owners)
+        cut |= _any(sizes >= longest, of_text, count)
 
-        begins = _begins(tokens.flat_values, owners, sizes, count, longest)
-        whole = tf.math.unsorted_segment_sum(sizes, tf.gather(texts, owners), sentences.nrows())
-        apart = tf.ones_like(texts, tf.bool) if by_sentence else tf.gather(whole > longest, texts)
-        apart |= tf.concat([[True], texts[1:] != texts[:-1]], axis=0)[: tf.size(texts)]
+        begins = _begins(tokens, owners, sizes, sentences, longest)
+        apart = tf.ones_like(texts, tf.bool)
+        if not by_sentence:
+            apart = tf.gather(tf.math.unsorted_segment_sum(sizes, of_text, count) > longest, texts) | _first(texts, count)
         apart = tf.cast(apart, tf.int64)
-        of_token = tf.gather(tf.cumsum(apart), owners) - 1 + tf.cumsum(begins)
-        each = apart + tf.math.unsorted_segment_sum(begins, owners, count)
-        sentence_of_row = tf.repeat(tf.range(count), each)
-        lengths = tf.math.unsorted_segment_sum(sizes, of_token, tf.size(sentence_of_row, tf.int64))
+        ends = tf.cumsum(apart + tf.math.unsorted_segment_sum(begins, owners, sentences))  # rows up to each sentence's end
+        total = tf.reduce_max(tf.pad(ends, [[1, 0]]))
+        row_of_token = tf.gather(tf.cumsum(apart), owners) - 1 + tf.cumsum(begins)
+        lengths = tf.math.unsorted_segment_sum(sizes, row_of_token, total)
+        sentence_of_row = tf.searchsorted(ends, tf.range(total), side="right")
 
         owners = tf.gather(texts, sentence_of_row)
-        firsts = tf.math.unsorted_segment_min(tf.range(tf.size(owners)), owners, sentences.nrows())
-        kept = tf.range(tf.size(owners)) - tf.gather(firsts, owners) < MOST_ROWS
-        cut |= _any(~kept | (lengths > longest), owners, sentences.nrows())
-        ids = words.padded(ids, tf.concat([[0], tf.cumsum(lengths)], axis=0))
-        parts = ids, owners, tf.gather(loud, sentence_of_row)
-        return Rows(*(tf.boolean_mask(part, kept) for part in parts), cut)
-
-
-def _any(flags, segments, count):
-    return tf.math.unsorted_segment_max(tf.cast(flags, tf.int32), segments, count) > 0
+        number = tf.range(tf.size(owners))
+        kept = number - tf.gather(tf.math.unsorted_segment_min(number, owners, count), owners) < MOST_ROWS
+        cut |= _any(~kept | (lengths > longest), owners, count)
+        parts = words.padded(ids, lengths), owners, tf.gather(loud, sentence_of_row)
+        chosen = tf.where(kept)[:, 0]
+        return Rows(*(tf.gather(part, chosen) for part in parts), cut)
 
 
 def _begins(tokens, owners, sizes, count, longest):
@@ -152,7 +164,7 @@ def _begins(tokens, owners, sizes, count, longest):
     half = longest // 2
     all_sizes = tf.math.unsorted_segment_sum(sizes, owners, count)
     before = tf.cumsum(sizes, exclusive=True) - tf.gather(tf.cumsum(all_sizes, exclusive=True), owners)
-    previous = tf.concat([[""], tokens], axis=0)[: tf.size(tokens)]
+    previous = tf.concat([[""], tokens], axis=0)[:-1]
     first = before == 0
     word = first | tf.strings.regex_full_match(tokens, "\u2581.*")
     after_mark = tf.strings.regex_full_match(previous, "\u2581?[,;:–—、]")

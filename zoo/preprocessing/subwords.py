@@ -27,8 +27,9 @@ def _mark_spaces(text):
 
 
 def _pre_tokens(marked):
-    """String [N], spaces marked → ragged string [N, None]: what no piece reaches across."""
-    return tf.strings.split(tf.strings.regex_replace(marked, PRE_TOKEN, r"\0 "))
+    """String [N], spaces marked → what no piece reaches across, string [M], and the text that each is of, int64 [M]."""
+    parts = tf.raw_ops.StringSplitV2(input=tf.strings.regex_replace(marked, PRE_TOKEN, r"\0 "), sep="")
+    return parts.values, parts.indices[:, 0]
 
 
 class SubWords:
@@ -109,7 +110,7 @@ class SubWords:
         Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
         """
         counts = collections.Counter()
-        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower))).flat_values):
+        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower)))[0]):
             counts.update(tokens.numpy().tolist())
         counts = {token.decode(): count for token, count in counts.items()}
         characters = collections.Counter()
@@ -132,24 +133,26 @@ class SubWords:
         # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
         with tf.device("/device:CPU:0"):
             text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
-            tokens, ids, lengths = self.cut(text, self.limit)
-            ends = tf.concat([[0], tf.cumsum(lengths)], axis=0)
-            return self.padded(ids, tf.gather(ends, tokens.row_splits))
+            _, owners, ids, lengths = self.cut(text)
+            return self.padded(ids, tf.math.unsorted_segment_sum(lengths, owners, tf.size(text)))
 
-    def cut(self, text, most: int):
+    def cut(self, text):
         """Cuts texts that are normalised, string [N], into pieces.
 
         Returns:
-            What no piece reaches across (words, marks, digits), ragged string [N, None], the first `most` of each text; the
-            ids of all their pieces in order, int32 [K]; and how many each of them has, int64 [M], `limit` at most.
+            What no piece reaches across (words, marks, digits), string [M]; the text that each is of, int64 [M]; the ids of
+            all their pieces in order, int32 [K]; and how many each of them has, int64 [M], `limit` at most.
         """
-        tokens = _pre_tokens(_mark_spaces(text))[:, :most]
-        return tokens, *self._longest_matches(tokens.flat_values)
+        tokens, owners = _pre_tokens(_mark_spaces(text))
+        return tokens, owners, *self._longest_matches(tokens)
 
-    def padded(self, ids, row_splits):
-        """Ids in order, int32 [K], and where each row begins and the last ends → int32 [N, T] as `__call__` gives them."""
-        ids = tf.RaggedTensor.from_row_splits(ids, row_splits, validate=False)[:, : self.limit].to_tensor()
-        return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
+    def padded(self, ids, lengths):
+        """Ids in order, int32 [K], and how many each row has, int64 [N] → int32 [N, T] as `__call__` gives them."""
+        longest = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]], constant_values=1)), self.limit)
+        step = tf.range(longest)
+        inside = step < lengths[:, None]
+        places = tf.where(inside, tf.cumsum(lengths, exclusive=True)[:, None] + step, tf.size(ids, tf.int64))
+        return tf.gather(tf.pad(ids, [[0, 1]]), places)
 
     def _longest_matches(self, tokens):
         """Cuts pre-tokens, string [M], into pieces: all ids in order, int32 [K], and how many each has, int64 [M]."""
