@@ -49,7 +49,8 @@ def keras_loop(task, text):
 
 def step_loop(task, text):
     """The encoder once, the decoder step by step."""
-    source, memory = task._read(text)
+    source = task.encode(text)
+    memory = task._encode(source)
     decoder = task.model.get_layer("decoder")
     state, context = decoder.prepare(memory, source != 0, LIMIT + 1)
     token, written = tf.constant([SubWords.START]), []

@@ -1,6 +1,6 @@
 """Sentiment of film reviews: many-to-one, IMDB, a bidirectional LSTM beside a linear n-gram path.
 
-python recipes/imdb_sentiment.py    → 2 CPU cores, 7 minutes, accuracy 0.9212 on the official test reviews
+python recipes/imdb_sentiment.py    → 2 CPU cores, 7 minutes, accuracy 0.9213 on the official test reviews
 """
 
 from dataclasses import dataclass

@@ -38,6 +38,9 @@ class Config(zoo.RunConfig):
     length_penalty: float = 1.0
     # A text file of your own, "source<TAB>target" on each line, in place of Tatoeba's pairs.
     pairs: Path | None = None
+    # Go on from this artefact, name or path, in place of fresh weights: with its vocabularies and its model as they are, so
+    # that the flags about these do not count. A few epochs at half the learning rate or less are enough.
+    weights: str | None = None
     # The most epochs; by then the learning rate is next to nothing.
     epochs: int = 12
     # Pairs in a batch of the longest; one of usual sentences holds five times as many.
@@ -51,9 +54,17 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     pairs = zoo.data.sentence_pairs(config.pairs) if config.pairs else zoo.data.spanish_english(config)
+    pairs = zoo.data.with_variants(pairs, seed=config.seed)
+    task = zoo.load_task(config.weights) if config.weights else _new_task(config, pairs.train)
+    run = zoo.fit(task, pairs, config)
+    return zoo.export(task, run, test=pairs.test, score=zoo.metrics.translation)
+
+
+def _new_task(config, train):
+    """A translator with vocabularies of the training split and fresh weights."""
     source_words, target_words = (
         zoo.preprocessing.SubWords.fit(
-            pairs.train.map(lambda *pair, side=side: pair[side]),
+            train.map(lambda *pair, side=side: pair[side]),
             size=config.vocabulary_size,
             limit=config.max_tokens,
             file=file,
@@ -72,15 +83,13 @@ def main(config: Config):
         attention=config.attention,
         dropout=config.dropout,
     )
-    task = zoo.Translator(
+    return zoo.Translator(
         model,
         source_words,
         target_words,
         label_smoothing=config.label_smoothing,
         length_penalty=config.length_penalty,
     )
-    run = zoo.fit(task, pairs, config)
-    return zoo.export(task, run, test=pairs.test, score=zoo.metrics.translation)
 
 
 if __name__ == "__main__":

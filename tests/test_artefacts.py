@@ -127,7 +127,7 @@ def test_the_warm_up_of_tf_serving_replays(export):
 
 # Frozen: clients depend on these names. Family → signature → its inputs, its outputs.
 TEXT, IMAGE = {"text": "string [N]"}, {"image_bytes": "string [N]"}
-TRANSLATION = {"translation": "string [N]", "score": "float [N]"}
+TRANSLATION = {"translation": "string [N]", "score": "float [N]", "cut": "bool [N]"}
 LABEL = {"label": "string [N]", "error": "string [N]"}
 CAPTION = {"caption": "string [N]", "score": "float [N]", "error": "string [N]"}
 SIGNATURES = {
@@ -137,7 +137,7 @@ SIGNATURES = {
     "Translator": {
         "serving_default": (TEXT, TRANSLATION),
         "greedy": (TEXT, TRANSLATION),
-        "beam": (TEXT, {"translations": "string [N, 5]", "scores": "float [N, 5]"}),
+        "beam": (TEXT, {"translations": "string [N, 5]", "scores": "float [N, 5]", "cut": "bool [N]"}),
         "attention": (
             TEXT,
             {
@@ -145,6 +145,7 @@ SIGNATURES = {
                 "source_tokens": "string [N, ?]",
                 "target_tokens": "string [N, ?]",
                 "weights": "float [N, ?, ?]",
+                "cut": "bool [N]",
             },
         ),
         "score": (

@@ -161,7 +161,7 @@ def test_own_sentence_pairs_from_a_file(import_recipe, tmp_path):
     flags = [*SMALL["spanish_to_english"].split(), "--pairs", str(tmp_path / "pairs.tsv"), "--max-steps", "3"]
     model = configs.run(recipe.main, [*flags, "--runs", str(tmp_path / "runs")])
     assert model.card["data"]["source"] == "own"
-    assert {"translation", "score"} == set(model.predict(["7 раз"])[0])
+    assert {"translation", "score", "cut"} == set(model.predict(["7 раз"])[0])
     assert "▁раз" in (model.directory / "assets" / "source.txt").read_text(encoding="utf-8").split("\n")
 
 

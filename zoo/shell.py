@@ -102,7 +102,7 @@ def _path(name: str) -> Path:
 
 
 def line(answer: dict) -> str:
-    """An answer as tab-separated fields, texts first; one with an error as that."""
+    """An answer as tab-separated fields, texts first, names of flags that are set last; one with an error as that."""
 
     def field(value):
         if isinstance(value, list) and value and isinstance(value[0], list):
@@ -116,5 +116,7 @@ def line(answer: dict) -> str:
 
     if answer.get("error"):
         return f"error: {answer['error']}"
-    values = (value for name, value in answer.items() if name != "error")
-    return "\t".join(field(value) for value in sorted(values, key=lambda value: not isinstance(value, str)))
+    shown = {name: value for name, value in answer.items() if name != "error" and value is not False}
+    # flags come last, by their names, and only those that are set
+    order = sorted(shown, key=lambda name: (shown[name] is True, not isinstance(shown[name], str)))
+    return "\t".join(name if shown[name] is True else field(shown[name]) for name in order)

@@ -129,7 +129,7 @@ TEXTS = [
     b"<p>Silly<br /><br />plot &amp; a <b>great</b> cast <",
     b"boring " * 50_000,
 ]
-SOURCES = ["Tengo dos gatos negros.", "", "¿Dónde está la biblioteca?", " \t ", "xyzzy 漢字 😀", "veintidós " * 2_000]
+SOURCES = ["Tengo dos gatos negros.", "", "¿Dónde está la biblioteca?", " \t ", "xyzzy 漢字 😀", "veintidós " * 40]
 FILES = [*photos.examples(), b"", b"junk", photos.examples()[0][:-3000], drawn_scenes(1, 1, 1)["test"][0][0]]
 
 SERIES = np.random.default_rng(0).normal(0, 1, (5, 7, 2)).round(2).tolist()

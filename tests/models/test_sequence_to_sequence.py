@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 import tiny
 
+import zoo
 from zoo.models.text_generation import allowed
 from zoo.preprocessing import SubWords
 
@@ -49,6 +50,71 @@ def test_odd_texts_have_an_answer(export):
     assert (empty["translation"].tolist(), empty["score"].tolist()) == ([b""], [0])
 
 
+LONG = ["Tengo dos gatos negros.", "¿Dónde está la biblioteca?", "No sé.", "Mi casa es nueva."] * 10
+
+
+def test_a_long_text_is_translated_sentence_by_sentence(export):
+    for signature, text, score in (
+        ("serving_default", "translation", "score"),
+        ("greedy", "translation", "score"),
+        ("beam", "translations", "scores"),
+    ):
+        each = export.ask(signature, text=LONG)
+        (whole,), (total,), (cut,) = (export.ask(signature, text=[" ".join(LONG)])[name] for name in (text, score, "cut"))
+        joined = [b" ".join(part for part in column if part) for column in each[text].reshape(len(LONG), -1).T]
+        assert whole.ravel().tolist() == joined if signature == "beam" else [whole] == joined
+        np.testing.assert_allclose(total, each[score].sum(axis=0), rtol=1e-4)
+        assert cut == each["cut"].any()
+    attention = export.ask("attention", text=[" ".join(LONG)])
+    assert attention["cut"].tolist() == [True]
+    alone = export.ask("attention", text=LONG[:1])
+    assert attention.keys() == alone.keys()
+    for name in alone.keys() - {"cut"}:
+        tiny.assert_same({name: attention[name]}, {name: alone[name]})
+
+
+def test_what_is_cut_is_said(export):
+    texts = ["x" * 20_000, "palabra " * 2_000, "Sí. " * 100, "", "Hola. " * 3]
+    for signature in ("serving_default", "greedy", "beam"):
+        cut = export.ask(signature, text=texts)["cut"].tolist()
+        assert cut[:4] == [True, True, True, False]
+
+
+def test_an_answer_that_does_not_end_is_cut(export):
+    answers = export.ask("greedy", text=LONG[:4])
+    for text, cut in zip(LONG, answers["cut"], strict=False):
+        tokens, *_ = greedily(export.task, text)
+        limit = int(export.task._limits(export.task.encode(tf.constant([text])))[0])
+        assert cut == (len(tokens) >= limit)
+
+
+def test_capitals_are_answered_in_capitals(export):
+    for signature in ("serving_default", "greedy", "attention"):
+        loud, quiet = (export.ask(signature, text=[text]) for text in ("¿DÓNDE ESTÁ LA CASA?", "¿Dónde está la casa?"))
+        assert loud["translation"][0].decode() == quiet["translation"][0].decode().upper()
+        others = loud.keys() - {"translation"}
+        tiny.assert_same({name: loud[name] for name in others}, {name: quiet[name] for name in others})
+
+
+def test_a_language_in_capitals_is_read_as_it_is(export):
+    task = export.task
+    words = SubWords(["▁", *"ABCD"], limit=8)
+    model = zoo.create_model("sequence_to_sequence", source_size=words.size, target_size=task.target_words.size, units=4)
+    pieces = words.pieces(zoo.Translator(model, words, task.target_words)._rows(tf.constant(["ABBA CD"])).ids)
+    assert b"".join(pieces.numpy()[0]).decode() == "▁ABBA▁CD"
+
+
+def test_texts_are_whole_where_the_sources_to_learn_from_have_several_sentences(export):
+    def taught(*sources):
+        task = export.task.from_config(export.task.config(), export.task.assets, export.task.examples)
+        task.adapt(tf.data.Dataset.from_tensor_slices((list(sources), ["Yes."] * len(sources))))
+        return task
+
+    one, several = taught("Sí.", "No.", "Ven aquí."), taught("Sí. No.", "Ven. No.", "No.")
+    assert (one.config()["by_sentence"], several.config()["by_sentence"]) == (True, False)
+    assert [len(task._rows(tf.constant(["No. Sí."])).ids) for task in (one, several)] == [2, 1]
+
+
 def test_odd_translations_have_a_score(export):
     count = len(ODD)
     answers = export.ask("score", text=["No sé."] * count + ODD, translation=ODD + ["I do not know."] * count)
@@ -61,7 +127,8 @@ def test_odd_translations_have_a_score(export):
 
 def greedily(task, text):
     """Greedy search in plain Python: the tokens of one text, the sum of their log-probabilities, and whether it ended."""
-    source, memory = task._read(tf.constant([text]))
+    source = task._rows(tf.constant([text])).ids
+    memory = task._encode(source)
     decoder, limit = task.model.get_layer("decoder"), int(task._limits(source)[0])
     state, context = decoder.prepare(memory, source != 0, limit + 1)
     tokens, log_prob, token = [], 0.0, SubWords.START
@@ -105,7 +172,10 @@ def test_the_first_of_the_beam_is_the_answer_and_no_two_are_alike(export):
 
 def test_attention_is_over_the_source_tokens_for_each_token_written(export):
     answers = export.answers["attention"]
-    np.testing.assert_array_equal(answers["translation"], export.answers["serving_default"]["translation"])
+    of_one_row = slice(0, 5)
+    np.testing.assert_array_equal(
+        answers["translation"][of_one_row], export.answers["serving_default"]["translation"][of_one_row]
+    )
     source, target = answers["source_tokens"] != b"", answers["target_tokens"] != b""
     weights = answers["weights"]
     np.testing.assert_allclose(weights.sum(axis=2), target & source.any(axis=1, keepdims=True), atol=1e-5)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo import ZooError
-from zoo.preprocessing.subwords import SubWords, normalise
+from zoo.preprocessing import SubWords, normalise
 
 CORPUS = (
     "the lower the better",
@@ -22,20 +22,6 @@ CORPUS = (
     '"the end" (at last)...',
 )
 ALPHABET = "".join(sorted(set("".join(CORPUS))))
-
-NORMALISED = {
-    "spaces": ("  a\t\n b\u00a0\u3000c \r\n", "a b c"),
-    "control characters": ("a\x00b\x85c\u2028d", "a b c d"),
-    "nothing to be seen": ("\ufeffco\u00adop\u200b", "coop"),
-    "quotes": ("‘it’s’ “so”", "'it's' \"so\""),
-    "ellipsis": ("so…", "so..."),
-    "hyphens": ("a\u2010b\u2011c \u22125 – —", "a-b-c -5 – —"),
-    "space mark": ("a▁b", "a_b"),
-    "bytes that are not UTF-8": (b"caf\xe9 noir", "caf� noir"),
-    "case": ("ÉTÉ", "ÉTÉ"),
-    "empty": ("", ""),
-    "only spaces": (" \n ", ""),
-}
 
 
 def texts(*items):
@@ -63,33 +49,6 @@ def encode(learnt):
 def pieces(words, text):
     """The pieces of one text."""
     return strings(words.pieces(words(texts(text))))
-
-
-@pytest.mark.parametrize(("text", "normal"), NORMALISED.values(), ids=NORMALISED)
-def test_normalised(text, normal):
-    assert strings(normalise(texts(text))) == [normal]
-
-
-def test_accented_letters_are_one_character():
-    """All that Unicode composes within Latin-1 and Latin Extended-A, whatever else is in the batch."""
-    letters = "".join(map(chr, range(0xC0, 0x180)))
-    separate = unicodedata.normalize("NFD", letters)
-    assert len(separate) > len(letters)
-    assert strings(normalise(texts("e", separate, "", "\u0301e", "niño", "@\u0300"))) == [
-        "e",
-        unicodedata.normalize("NFC", separate),
-        "",
-        "\u0301e",
-        "niño",
-        "@\u0300",
-    ]
-
-
-@given(st.text())
-@settings(deadline=None, max_examples=50)
-def test_normalising_twice_changes_nothing(text):
-    once = normalise(texts(text))
-    assert strings(normalise(once)) == strings(once)
 
 
 def test_pieces_stay_within_words():

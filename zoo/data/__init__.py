@@ -17,6 +17,7 @@ _HOME = {
     "sentence_pairs": "translations",
     "spanish_english": "translations",
     "stable_bucket": "splits",
+    "with_variants": "translation_variants",
     # modules
     "drawn_digits": None,
     "photos": None,

@@ -114,7 +114,7 @@ def _read(path: Path, report: Report) -> Pairs:
     return list(pairs)
 
 
-def _key(sentence: str) -> str:
+def key(sentence: str) -> str:
     """What "Go." and "go!" have in common; for a sentence without a letter or digit, the sentence."""
     return re.sub(r"[\W_]+", " ", sentence.casefold()).strip() or sentence
 
@@ -123,13 +123,13 @@ def _cut(pairs: Pairs, *, test: int, validation: int) -> dict[str, Pairs]:
     """Splits by the target, then leaves out what would let one split see a source of another; sizes in per cent."""
     parts = {"train": [], "validation": [], "test": []}
     for source, target in pairs:
-        bucket = stable_bucket(_key(target))
+        bucket = stable_bucket(key(target))
         part = "test" if bucket < test else "validation" if bucket < test + validation else "train"
         parts[part].append((source, target))
     taken = set()
     for part in ("test", "validation", "train"):
-        parts[part] = [pair for pair in parts[part] if _key(pair[0]) not in taken]
-        taken.update(_key(source) for source, _ in parts[part])
+        parts[part] = [pair for pair in parts[part] if key(pair[0]) not in taken]
+        taken.update(key(source) for source, _ in parts[part])
     return parts
 
 

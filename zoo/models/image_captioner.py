@@ -216,7 +216,7 @@ class ImageCaptioner(Task):
         def attention(image_bytes):
             memory, error = read(image_bytes)
             best = first(search(memory, error))
-            weights = look(self.model, memory, _everywhere(memory), best)
+            weights = look(self.model.get_layer("decoder"), memory, _everywhere(memory), best)
             weights = tf.where((error == "")[:, None, None], weights, 0.0)
             shape = [*tf.unstack(tf.shape(weights)[:2]), *self.encoder.output.shape[1:3]]
             return answer(best, error) | {

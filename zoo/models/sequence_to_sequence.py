@@ -10,13 +10,16 @@ from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import OUTPUT_ROWS, first, generate, log_probabilities, look, shifted, token_names
-from zoo.preprocessing import SubWords
+from zoo.preprocessing import SubWords, sentence_rows, split_sentences
 from zoo.registry import create_model, register_model
 from zoo.tasks import Task, not_texts
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")
 
 BEAM_WIDTH = 5
+
+BLOCK = 64  # rows that are searched at once
+MOSTLY = 0.9  # the share of single sentences among the sources from which on texts are translated one by one
 
 
 @register_model(mapping="many_to_many")
@@ -96,23 +99,27 @@ class Translator(Task):
         target_words: that of the language that is written, of the model's target size; its file is another.
         label_smoothing: see `TokenCrossentropy`.
         length_penalty: exponent of the length in the ranking of hypotheses; 0 prefers short ones.
+        by_sentence: whether each sentence of a text is translated alone; `zoo.fit` decides by the training split.
         examples: texts for the warm-up, the card and the tests.
     """
 
     monitor = "accuracy"
     stored_in_float16 = True
 
-    def __init__(self, model, source_words, target_words, *, label_smoothing=0.1, length_penalty=1.0, examples=EXAMPLES):
+    def __init__(
+        self, model, source_words, target_words, *, label_smoothing=0.1, length_penalty=1.0, by_sentence=True, examples=EXAMPLES
+    ):
         self.model, self.source_words, self.target_words = model, source_words, target_words
         self.label_smoothing, self.length_penalty = label_smoothing, length_penalty
-        self.examples = tuple(examples)
+        self.by_sentence, self.examples = by_sentence, tuple(examples)
         self.resources = (*source_words.resources, *target_words.resources)
         self.assets = {words.file: words.vocabulary for words in (source_words, target_words)}
         self.takes = {side: tf.TensorSpec([], tf.string) for side in ("text", "translation")}
         self.rows = dict.fromkeys(OUTPUT_ROWS, (target_words.file, SubWords.RESERVED))
         self.rows["source_embedding/embeddings"] = (source_words.file, SubWords.RESERVED)
         limit = max(source_words.limit, target_words.limit + 1)
-        self.buckets = tuple(sorted({max(limit * share // 32, 1) for share in (6, 9, 14, 32)}))
+        # half of Tatoeba's pairs fit into the first, nine of ten into the first three, and little of it is padding
+        self.buckets = tuple(sorted({max(limit * share // 64, 1) for share in (9, 13, 21, 64)}))
         lineage.match_names(self)
 
     def unreadable(self, values):
@@ -145,52 +152,89 @@ class Translator(Task):
         """Share of the tokens that are right when those before them are given."""
         return [TokenAccuracy(ignored=SubWords.END)]
 
+    def adapt(self, train, *, seed=0):
+        """Sees whether sources are single sentences: then a text is translated one by one, else as a whole if it fits."""
+        counts = [tf.math.bincount(tf.cast(split_sentences(source)[1], tf.int32)) for source, *_ in train.batch(1024)]
+        self.by_sentence = bool(tf.reduce_mean(tf.cast(tf.concat(counts, axis=0) == 1, tf.float32)) > MOSTLY)
+
     def signatures(self):
         """`serving_default`, `greedy`: text → translation, score; `beam`: all hypotheses; `attention`, `score`: as they say.
 
-        A `score` is the natural log of a translation's probability, its end included unless it was cut at its limit.
+        A text is translated sentence by sentence, in capitals if it is; `attention` is of its first sentence alone. Where a
+        translation is not that of the whole text, `cut` is true: the text was too long, see `sentence_rows`, or the
+        translation of one of its sentences.
+
+        A `score` is the natural log of a translation's probability, its end included unless it was cut at its limit; of
+        several sentences the sum. The signature `score` takes both texts as they are, as one sentence each.
         """
         text = tf.TensorSpec([None], tf.string, name="text")
         translation = tf.TensorSpec([None], tf.string, name="translation")
+        ids, memory = self._memory
         # what several signatures need is a function of its own, so that the SavedModel holds it once
-        read = tf.function(self._read, input_signature=[text], autograph=False)
-        search = tf.function(self._search, autograph=False)
+        encode = tf.function(self._encode, input_signature=[ids], autograph=False)
+        search = tf.function(self._search, input_signature=[ids, memory], autograph=False)
+        mask = tf.TensorSpec([None, None], tf.bool)
+        reread = tf.function(self._reread, input_signature=[ids, memory, mask], autograph=False)
 
-        def answer(decoded):
-            return {"translation": self.target_words.decode(decoded.tokens), "score": decoded.log_probs}
+        @tf.function(input_signature=[text], autograph=False)
+        def read(text):
+            rows = self._rows(text)
+            return rows, encode(rows.ids)
+
+        def translated(text, search, width):
+            rows, memory = read(text)
+            texts, scores, cut = self._in_blocks(search, width, rows.ids, memory)
+            count = tf.size(text)
+            # sentences are joined with spaces; one without a translation leaves none
+            texts = tf.where(rows.loud[:, None], tf.strings.upper(texts, encoding="utf-8"), texts)
+            texts = tf.strings.unsorted_segment_join(
+                tf.where(texts == "", "", tf.strings.join([" ", texts])), rows.owners, count
+            )
+            scores = tf.math.unsorted_segment_sum(scores, rows.owners, count)
+            return tf.strings.strip(texts), scores, rows.cut | (tf.math.unsorted_segment_sum(cut, rows.owners, count) > 0)
+
+        @tf.function(input_signature=[text], autograph=False)
+        def every(text):
+            return translated(text, search, BEAM_WIDTH)
+
+        def answer(texts, scores, cut):
+            return {"translation": texts[:, 0], "score": scores[:, 0], "cut": cut}
 
         @tf.function(input_signature=[text], autograph=False)
         def serving_default(text):
-            return answer(first(search(*read(text))))
+            return answer(*every(text))
 
         @tf.function(input_signature=[text], autograph=False)
         def greedy(text):
-            source, memory = read(text)
-            return answer(generate(self.model, memory, source != 0, limits=self._limits(source)))
+            return answer(*translated(text, self._greedy, 1))
 
         @tf.function(input_signature=[text], autograph=False)
         def beam(text):
-            every = search(*read(text))
-            shape, length = tf.shape(every.lengths), tf.shape(every.tokens)[2]
-            texts = self.target_words.decode(tf.reshape(every.tokens, [shape[0] * shape[1], length]))
-            return {"translations": tf.reshape(texts, shape), "scores": every.log_probs}
+            texts, scores, cut = every(text)
+            return {"translations": texts, "scores": scores, "cut": cut}
 
         @tf.function(input_signature=[text], autograph=False)
         def attention(text):
-            source, memory = read(text)
+            rows, memory = read(text)
+            number = tf.range(tf.size(rows.owners))
+            firsts = tf.math.unsorted_segment_min(number, rows.owners, tf.size(text))
+            several = tf.math.unsorted_segment_max(number, rows.owners, tf.size(text)) > firsts
+            source, memory, loud = (tf.gather(each, firsts) for each in (rows.ids, memory, rows.loud))
             best = first(search(source, memory))
+            texts = self.target_words.decode(best.tokens)
             return {
-                "translation": self.target_words.decode(best.tokens),
+                "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
                 "source_tokens": self.source_words.pieces(source),
                 "target_tokens": token_names(self.target_words, best),
-                "weights": look(self.model, memory, source != 0, best),
+                "weights": look(reread, memory, source != 0, best),
+                "cut": rows.cut | several | self._unfinished(source, best.lengths),
             }
 
         @tf.function(input_signature=[text, translation], autograph=False)
         def score(text, translation):
-            source, memory = read(text)
+            source = self.encode(text)
             before, after = shifted(self.target_words, translation)
-            logits, _ = self.model.get_layer("decoder")(before, memory, source != 0)
+            logits, _ = reread(before, encode(source), source != 0)
             return dict(zip(("score", "tokens", "right"), log_probabilities(logits, after), strict=True))
 
         functions = (serving_default, greedy, beam, attention, score)
@@ -201,21 +245,86 @@ class Translator(Task):
         texts = list(self.examples)
         return {"text": texts, "translation": texts} if signature == "score" else {"text": texts}
 
-    def _read(self, text):
-        """Texts [N] → ids int32 [N, S], and what the encoder makes of them, float [N, S, M]."""
-        source = self.encode(text)
+    def _rows(self, text):
+        # where the vocabulary has no small letters, capitals are not loud
+        fold = any(piece != piece.upper() for piece in self.source_words.vocabulary)
+        return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
+
+    @property
+    def _memory(self):
+        """What a search takes: ids [N, S] and the encoder's output."""
+        width = self.model.get_layer("memory_dropout").output.shape[-1]
+        return tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None, width], tf.float32)
+
+    def _encode(self, source):
+        """Ids [N, S] → what the encoder makes of them, float [N, S, M]."""
         encoder = keras.Model(self.model.get_layer("source").output, self.model.get_layer("memory_dropout").output)
-        return source, encoder(source, training=False)
+        return encoder(source, training=False)
+
+    def _reread(self, before, memory, mask):
+        """Logits float [N, T, V] and attention float [N, T, S] of tokens that are given, int32 [N, T]."""
+        return self.model.get_layer("decoder")(before, memory, mask)
 
     def _limits(self, source):
         """Most tokens of each translation: it is seldom twice as long as its source, and that of an empty text is empty."""
         lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
         return tf.where(lengths > 0, tf.minimum(2 * lengths + 10, self.target_words.limit), 0)
 
+    def _unfinished(self, source, lengths):
+        """Which translations, of so many tokens, were cut at their limits; not those of empty texts."""
+        limits = self._limits(source)
+        return (lengths >= limits) & (limits > 0)
+
     def _search(self, source, memory):
-        """The best translations of each text, `Decoded` of [N, BEAM_WIDTH, ...]."""
+        """The best translations of each row, `Decoded` of [R, BEAM_WIDTH, ...]."""
         options = {"search": decoding.beam_search, "width": BEAM_WIDTH, "length_penalty": self.length_penalty, "every": True}
         return generate(self.model, memory, source != 0, limits=self._limits(source), **options)
+
+    def _greedy(self, source, memory):
+        """The likeliest token at each step, `Decoded` of [R, 1, ...]."""
+        decoded = generate(self.model, memory, source != 0, limits=self._limits(source))
+        return decoding.Decoded(*(each[:, None] for each in decoded))
+
+    def _in_blocks(self, search, width, source, memory):
+        """Searches a block of rows at a time, those of like lengths together: many rows take time, but no more memory.
+
+        Args:
+            search: (source, memory) → `Decoded` of [R, width, ...].
+            width: number of its hypotheses.
+            source: int32 [R, S].
+            memory: float [R, S, M].
+
+        Returns:
+            Translations string [R, width], their log-probabilities, and whether the first is cut, int32 [R].
+        """
+        lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
+        order = tf.argsort(lengths, stable=True)
+
+        def block(start, texts, scores, cut):
+            chosen = order[start : start + BLOCK]
+            longest = tf.maximum(tf.reduce_max(tf.gather(lengths, chosen)), 1)
+            ids = tf.gather(source, chosen)[:, :longest]
+            found = search(ids, tf.gather(memory, chosen)[:, :longest])
+            shape, length = tf.shape(found.lengths), tf.shape(found.tokens)[2]
+            new = self.target_words.decode(tf.reshape(found.tokens, [shape[0] * shape[1], length]))
+            unfinished = tf.cast(self._unfinished(ids, found.lengths[:, 0]), tf.int32)
+            return (
+                start + BLOCK,
+                tf.concat([texts, tf.reshape(new, shape)], axis=0),
+                tf.concat([scores, found.log_probs], axis=0),
+                tf.concat([cut, unfinished], axis=0),
+            )
+
+        nothing = tf.zeros([0, width], tf.string), tf.zeros([0, width]), tf.zeros([0], tf.int32)
+        _, *found = tf.while_loop(
+            lambda start, *_: start < tf.size(order),
+            block,
+            (0, *nothing),
+            shape_invariants=(*map(tf.TensorShape, ([], [None, width], [None, width], [None])),),
+            parallel_iterations=1,
+        )
+        back = tf.argsort(order)
+        return tuple(tf.gather(each, back) for each in found)
 
     def config(self):
         """See `Task.config`."""
@@ -226,6 +335,7 @@ class Translator(Task):
             "target": self.target_words.config(),
             "label_smoothing": self.label_smoothing,
             "length_penalty": self.length_penalty,
+            "by_sentence": self.by_sentence,
         }
 
     @classmethod
@@ -233,5 +343,5 @@ class Translator(Task):
         """See `Task.from_config`."""
         source, target = (SubWords(assets[config[side]["file"]], **config[side]) for side in ("source", "target"))
         model = create_model(config["builder"], **config["arguments"])
-        options = {name: config[name] for name in ("label_smoothing", "length_penalty")}
+        options = {name: config[name] for name in ("label_smoothing", "length_penalty", "by_sentence") if name in config}
         return cls(model, source, target, examples=examples, **options)

@@ -62,11 +62,11 @@ def first(decoded):
     return decoding.Decoded(*(each[:, 0] for each in decoded))
 
 
-def look(model, memory, mask, decoded):
+def look(decoder, memory, mask, decoded):
     """How the decoder looks at its memory as it reads an answer: `Decoded` → float32 [N, L + 1, S], zeros after the end."""
     before = tf.pad(decoded.tokens, [[0, 0], [1, 0]], constant_values=SubWords.START)
     written = tf.sequence_mask(decoded.lengths + 1, tf.shape(before)[1])
-    _, weights = model.get_layer("decoder")(before, memory, mask)
+    _, weights = decoder(before, memory, mask)
     return tf.where(written[..., None], weights, 0.0)
 
 

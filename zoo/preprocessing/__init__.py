@@ -3,7 +3,20 @@
 from zoo.preprocessing.cooccurrence import cooccurrence_embeddings
 from zoo.preprocessing.images import Images, at_least_one
 from zoo.preprocessing.ngrams import NGrams
+from zoo.preprocessing.normalisation import normalise
+from zoo.preprocessing.sentences import sentence_rows, split_sentences
 from zoo.preprocessing.subwords import SubWords
 from zoo.preprocessing.words import Words, split_words
 
-__all__ = ["Images", "NGrams", "SubWords", "Words", "at_least_one", "cooccurrence_embeddings", "split_words"]
+__all__ = [
+    "Images",
+    "NGrams",
+    "SubWords",
+    "Words",
+    "at_least_one",
+    "cooccurrence_embeddings",
+    "normalise",
+    "sentence_rows",
+    "split_sentences",
+    "split_words",
+]

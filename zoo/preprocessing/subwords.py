@@ -5,76 +5,20 @@ import heapq
 import itertools
 import shutil
 import tempfile
-import unicodedata
 import weakref
 from pathlib import Path
 
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.preprocessing.normalisation import normalise
 
 MARK = "\u2581"  # stands for the space before a word, as in SentencePiece
 REPLACEMENT = "\ufffd"
 LONGEST = 16  # characters of a learnt piece, as in SentencePiece: encoding tries every length
 
-# What looks the same is written in one way.
-ALIKE = (
-    ("[\u00ad\u200b\u2060\ufeff]", ""),  # soft hyphen, zero-width spaces, byte order mark: nothing to be seen
-    (r"[\p{Z}\p{Cc}]+", " "),
-    (MARK, "_"),
-    ("[\u2018-\u201b\u02bc]", "'"),
-    ("[\u201c-\u201f]", '"'),
-    ("[\u2010-\u2012\u2212\ufe63\uff0d]", "-"),  # hyphens and the minus sign; dashes remain
-    ("\u2026", "..."),
-)
-
 # A word with its apostrophes, or one other character, each with the space before it; a digit, or its space, is on its own.
 PRE_TOKEN = rf"{MARK}?[\p{{L}}\p{{M}}]+(?:'[\p{{L}}\p{{M}}]+)*|{MARK}?[^\p{{L}}\p{{M}}\p{{N}}{MARK}]|."
-
-FIRST_LETTER, FIRST_ACCENT, ACCENTS = 0x40, 0x300, 0x29  # A to z, and the combining marks of Latin Extended-A
-
-
-def normalise(text, *, lower: bool = False):
-    """Writes in one way what differs in encoding, spacing, quotes and hyphens only.
-
-    Accented letters become one character each where Latin-1 or Latin Extended-A has it (Spanish, French, German, Polish
-    ...). TensorFlow has no op for more of Unicode's NFC: compositions beyond these, and compatibility forms such as
-    ligatures and full-width letters, stay as they are.
-
-    Args:
-        text: string [N], UTF-8. Bytes that are not UTF-8 become U+FFFD.
-        lower: whether to write it in lower case.
-
-    Returns:
-        String [N] in UTF-8, with single spaces between words, without control characters and without U+2581.
-    """
-    text = tf.strings.unicode_transcode(text, "UTF-8", "UTF-8")
-    if lower:
-        text = tf.strings.lower(text, encoding="utf-8")
-    for pattern, rewrite in ALIKE:
-        text = tf.strings.regex_replace(text, pattern, rewrite)
-    text = tf.strings.strip(text)
-    accents = f"[\\x{{{FIRST_ACCENT:x}}}-\\x{{{FIRST_ACCENT + ACCENTS - 1:x}}}]"
-    separate = tf.reduce_any(tf.strings.regex_full_match(text, f".*{accents}.*"))
-    return tf.cond(separate, lambda: _compose(text), lambda: tf.identity(text))
-
-
-def _compose(text):
-    """String [N] → string [N], in which a letter and the combining mark after it are one character."""
-    table = [[0] * ACCENTS for _ in range(0x40)]
-    for code in range(0xC0, 0x180):
-        parts = unicodedata.normalize("NFD", chr(code))
-        if len(parts) == 2:
-            table[ord(parts[0]) - FIRST_LETTER][ord(parts[1]) - FIRST_ACCENT] = code
-    characters = tf.strings.unicode_decode(text, "UTF-8")
-    codes, rows = characters.flat_values, characters.value_rowids()
-    letter, accent = codes[:-1] - FIRST_LETTER, codes[1:] - FIRST_ACCENT
-    pair = (rows[:-1] == rows[1:]) & (letter >= 0) & (letter < 0x40) & (accent >= 0) & (accent < ACCENTS)
-    cell = tf.where(pair, letter * ACCENTS + accent, 0)  # cell 0 is "@" with a grave: nothing
-    composed = tf.gather(tf.reshape(tf.constant(table), [-1]), cell)
-    codes = tf.where(tf.pad(composed, [[0, 1]]) > 0, tf.pad(composed, [[0, 1]]), codes)
-    kept = characters.with_flat_values(tf.pad(composed, [[1, 0]]) == 0)
-    return tf.strings.unicode_encode(tf.ragged.boolean_mask(characters.with_flat_values(codes), kept), "UTF-8")
 
 
 def _mark_spaces(text):
@@ -83,8 +27,9 @@ def _mark_spaces(text):
 
 
 def _pre_tokens(marked):
-    """String [N], spaces marked → ragged string [N, None]: what no piece reaches across."""
-    return tf.strings.split(tf.strings.regex_replace(marked, PRE_TOKEN, r"\0 "))
+    """String [N], spaces marked → what no piece reaches across, string [M], and the text that each is of, int64 [M]."""
+    parts = tf.raw_ops.StringSplitV2(input=tf.strings.regex_replace(marked, PRE_TOKEN, r"\0 "), sep="")
+    return parts.values, parts.indices[:, 0]
 
 
 class SubWords:
@@ -165,7 +110,7 @@ class SubWords:
         Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
         """
         counts = collections.Counter()
-        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower))).flat_values):
+        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower)))[0]):
             counts.update(tokens.numpy().tolist())
         counts = {token.decode(): count for token, count in counts.items()}
         characters = collections.Counter()
@@ -188,12 +133,26 @@ class SubWords:
         # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
         with tf.device("/device:CPU:0"):
             text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
-            tokens = _pre_tokens(_mark_spaces(text))[:, : self.limit]
-            ids, lengths = self._longest_matches(tokens.flat_values)
-            ends = tf.concat([[0], tf.cumsum(lengths)], axis=0)
-            ids = tf.RaggedTensor.from_row_splits(ids, tf.gather(ends, tokens.row_splits), validate=False)
-            ids = ids[:, : self.limit].to_tensor()
-            return tf.pad(ids, [[0, 0], [0, tf.cast(tf.shape(ids)[1] == 0, tf.int32)]])
+            _, owners, ids, lengths = self.cut(text)
+            return self.padded(ids, tf.math.unsorted_segment_sum(lengths, owners, tf.size(text)))
+
+    def cut(self, text):
+        """Cuts texts that are normalised, string [N], into pieces.
+
+        Returns:
+            What no piece reaches across (words, marks, digits), string [M]; the text that each is of, int64 [M]; the ids of
+            all their pieces in order, int32 [K]; and how many each of them has, int64 [M], `limit` at most.
+        """
+        tokens, owners = _pre_tokens(_mark_spaces(text))
+        return tokens, owners, *self._longest_matches(tokens)
+
+    def padded(self, ids, lengths):
+        """Ids in order, int32 [K], and how many each row has, int64 [N] → int32 [N, T] as `__call__` gives them."""
+        longest = tf.minimum(tf.reduce_max(tf.pad(lengths, [[0, 1]], constant_values=1)), self.limit)
+        step = tf.range(longest)
+        inside = step < lengths[:, None]
+        places = tf.where(inside, tf.cumsum(lengths, exclusive=True)[:, None] + step, tf.size(ids, tf.int64))
+        return tf.gather(tf.pad(ids, [[0, 1]]), places)
 
     def _longest_matches(self, tokens):
         """Cuts pre-tokens, string [M], into pieces: all ids in order, int32 [K], and how many each has, int64 [M]."""

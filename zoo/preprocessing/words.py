@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.preprocessing.normalisation import normalise
 
 
 def split_words(text):
@@ -19,12 +20,9 @@ def split_words(text):
 
     Returns:
         Ragged string [N, None]. A word is a run of letters with their marks, digits and apostrophes; any other visible
-        character is a word of its own. Unicode is not normalised (there is no stock op for it): a letter with a separate
-        accent is another word than the one with the accent built in.
+        character is a word of its own. What looks alike is the same word; see `normalise`.
     """
-    text = tf.strings.lower(text, encoding="utf-8")  # first: it also replaces bytes that are not UTF-8
-    text = tf.strings.regex_replace(text, r"</?[a-z!][^<>]{0,100}>|\p{Z}", " ")  # \s knows ASCII only
-    text = tf.strings.regex_replace(text, "[\u2019\u02bc]", "'")  # curly apostrophes
+    text = normalise(text, lower=True, tags=False)
     return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{M}\p{N}'\s])", r" \1 "))
 
 

@@ -1,0 +1,14 @@
+"""What `zoo predict` prints."""
+
+from zoo import shell
+
+
+def test_a_line_has_texts_first_and_the_names_of_flags_that_are_set_last():
+    answer = {"cut": True, "score": -1.25, "translation": "I am here.", "words": ["a", "", "b"]}
+    assert shell.line(answer) == "I am here.\t-1.2500\ta b\tcut"
+    assert shell.line(answer | {"cut": False}) == "I am here.\t-1.2500\ta b"
+
+
+def test_a_line_of_an_answer_with_an_error_is_the_error():
+    assert shell.line({"label": "", "error": "no image"}) == "error: no image"
+    assert shell.line({"label": "seven", "error": ""}) == "seven"
