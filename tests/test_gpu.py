@@ -9,9 +9,9 @@ from zoo import kernels, layers
 
 pytestmark = pytest.mark.gpu
 
-# lengths of a ragged batch: full, empty, one step, in between
-MASK = tf.sequence_mask([7, 0, 1, 4])
-SEQUENCES = np.random.default_rng(0).normal(size=(4, 7, 5)).astype("float32")
+# of a ragged batch: full, empty, one step, padded on the right, padded on the left, with gaps
+MASK = tf.concat([tf.sequence_mask([7, 0, 1, 4]), tf.constant([[0, 0, 0, 1, 1, 1, 1], [0, 1, 1, 0, 1, 0, 0]]) == 1], axis=0)
+SEQUENCES = np.random.default_rng(0).normal(size=(6, 7, 5)).astype("float32")
 
 
 @pytest.fixture(autouse=True)

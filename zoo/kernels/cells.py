@@ -7,6 +7,7 @@ several steps at once, whatever does not depend on the gradient that comes from 
 import tensorflow as tf
 
 GATES = {"lstm": 4, "gru": 3, "rnn": 1}  # blocks of units in a kernel
+STATES = {"lstm": 2, "gru": 1, "rnn": 1}
 
 
 def biases(cell, bias):

@@ -6,11 +6,12 @@ import functools
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from zoo.kernels import cells, cudnn, fused, loop
-from zoo.kernels.padding import Padding
+from zoo.kernels import cudnn, fused, group, loop
+from zoo.kernels.padding import Padding, Reading
 
 _bodies = None  # within an export: (cell, padding, specs of the arguments) → the bodies for a CPU and a GPU
 _truncation = None
+_loop = False
 
 
 @contextlib.contextmanager
@@ -44,6 +45,17 @@ def truncation_scope(steps):
         _truncation = before
 
 
+@contextlib.contextmanager
+def loop_scope():
+    """Inside it a recurrence is traced as a plain `tf.while_loop`, for what takes nothing else, as LiteRT's converter."""
+    global _loop
+    before, _loop = _loop, True
+    try:
+        yield
+    finally:
+        _loop = before
+
+
 def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=False, zero_output=False, training=False):
     """Runs a recurrent cell over time with the semantics of stock Keras on a CPU.
 
@@ -52,36 +64,33 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
         sequences: float [N, T, F].
         states: initial states, each float [N, U].
         weights: kernel [F, G*U], recurrent kernel [U, G*U], bias [G*U] (GRU: [2, G*U]), in Keras's gate order.
-        mask: bool [N, T], true on the left, false on the right, or None. Rows may be empty.
-        go_backwards: read from the last valid step to the first; outputs are in the order of reading, padding first.
-        zero_output: outputs of masked steps are zeros; else the last valid output is repeated.
+        mask: bool [N, T] or [1, T], or None. Any mask: padding on either side, gaps, empty rows.
+        go_backwards: read from the last valid step to the first; outputs are in the order of reading.
+        zero_output: outputs of masked steps are zeros; else that of the step before is repeated, and is zeros before the first.
         training: a gradient is likely to be asked for; without it the forward pass is leaner and a gradient costs more.
 
     Returns:
         Outputs, float [N, T, U], and the list of last states, each float [N, U].
 
     Raises:
-        tf.errors.InvalidArgumentError: when run, if the mask is not right-padded.
+        ValueError: a mask or a state that does not fit the sequences; when run, what TensorFlow raises.
     """
-    lengths = tf.fill([tf.shape(sequences)[0]], tf.shape(sequences)[1])
-    if mask is not None:
-        # int64, since int32 numbers live on the host: a mask on a GPU would be copied there
-        lengths = tf.cast(tf.reduce_sum(tf.cast(mask, tf.int64), axis=1), tf.int32)
-        if _bodies is None:  # in an export the mask comes from the task's own preprocessing
-            require_right_padding(mask, lengths)
-    padding = Padding(mask is not None, go_backwards, zero_output)
-    arguments = (sequences, tuple(states), lengths, tuple(weights))
-    on_gpu = bool(tf.config.list_logical_devices("GPU"))
-    if _bodies is not None:
+    states = [_fitted_state(state, sequences, weights[1].shape[0]) for state in states]
+    mask = None if mask is None else _fitted(mask, sequences)
+    if go_backwards:  # here, so that both directions share what is traced
+        sequences = tf.reverse(sequences, [1])
+        mask = None if mask is None else tf.reverse(mask, [1])
+    padding = Padding(mask is not None, zero_output and mask is not None)
+    arguments = (sequences, states, mask, weights)
+    if _loop:
+        outputs, last = loop.run(cell, *arguments, padding=padding, truncation=_truncation)
+    elif _bodies is not None:
         outputs, last = _branch_on_device(cell, padding, *arguments)
-    elif on_gpu and not _truncation:
+    elif _under_xla() or (_on_a_gpu() and _truncation):
+        outputs, last = loop.run(cell, *arguments, padding=padding, truncation=_truncation)
+    elif _on_a_gpu():
         # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
         outputs, last = _on_gpu(cell, *arguments, padding=padding, training=True)
-    elif on_gpu or _under_xla():
-        outputs, last = _looped(cell, padding, *arguments)
-    elif tf.executing_eagerly():
-        shapes = (sequences.shape[-1], states[0].shape[-1], sequences.dtype)
-        outputs, last = _compiled(cell, padding, training, _truncation, *shapes)(*arguments)
     else:
         outputs, last = fused.differentiable(cell, *arguments, padding=padding, training=training, truncation=_truncation)
     outputs.set_shape(sequences.shape[:2] + states[0].shape[-1:])
@@ -90,15 +99,44 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     return outputs, list(last)
 
 
-def require_right_padding(mask, lengths):
-    """Refuses a mask with a gap or with padding on the left: the fused kernels know a row by its length alone."""
-    tf.debugging.Assert(
-        tf.reduce_all(tf.equal(tf.cast(mask, tf.bool), tf.sequence_mask(lengths, tf.shape(mask)[1]))),
-        [
-            "The mask of a zoo recurrent layer must be right-padded: every True of a row left of every False, as in "
-            "[[True, True, False]]. Pad sequences on the right (padding='post')."
-        ],
-    )
+def _fitted(mask, sequences):
+    """A mask as Keras takes it → bool [N, T] for these sequences."""
+    mask = tf.cast(mask, tf.bool)
+    if mask.shape.rank == 3 and mask.shape[-1] == 1:
+        mask = mask[..., 0]
+    rows, steps = sequences.shape[:2]
+    if (
+        mask.shape.rank != 2
+        or mask.shape[0] not in (None, 1, rows or mask.shape[0])
+        or steps not in (None, mask.shape[1] or steps)
+    ):
+        raise ValueError(
+            f"A mask must have a value for each of the steps, [{rows}, {steps}] or [1, {steps}], not {mask.shape}."
+        )
+    if mask.shape.is_fully_defined() and mask.shape == sequences.shape[:2]:
+        return mask
+    rows, steps = tf.unstack(tf.shape(sequences)[:2])
+    mask = tf.broadcast_to(mask, tf.stack([rows, tf.shape(mask)[1]]))
+    # where only the run can tell, its message has this name; an Assert would be dropped by XLA
+    return tf.reshape(mask, tf.stack([rows, steps]), name="a_mask_must_have_a_value_for_each_step")
+
+
+def _fitted_state(state, sequences, units):
+    """An initial state as Keras takes it, [N, U], [1, U] or [U] → [N, U]."""
+    if state.shape[-1] != units:
+        raise ValueError(f"An initial state must have {units} units, not {state.shape[-1]}.")
+    if state.shape.rank == 2 and state.shape[0] is not None and state.shape[0] == sequences.shape[0]:
+        return state
+    return tf.broadcast_to(state, tf.stack([tf.shape(sequences)[0], units]))
+
+
+def have_cudnn():
+    """Whether a recurrence traced here can run by cuDNN: there is a GPU, or it goes into an export, which carries that too."""
+    return _bodies is not None or _on_a_gpu()
+
+
+def _on_a_gpu():
+    return bool(tf.config.list_logical_devices("GPU"))
 
 
 def _under_xla():
@@ -106,60 +144,34 @@ def _under_xla():
     return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-@functools.cache
-def _compiled(cell, padding, training, truncation, features, units, dtype):
-    """Outside a `tf.function` as inside one: op by op, a step would take a millisecond."""
-    gates = cells.GATES[cell] * units
-    shapes = [features, gates], [units, gates], [2, gates] if cell == "gru" else [gates]
-    options = {"padding": padding, "training": training, "truncation": truncation}
-    return tf.function(
-        functools.partial(fused.differentiable, cell, **options),
-        input_signature=[
-            tf.TensorSpec([None, None, features], dtype),
-            (tf.TensorSpec([None, units], dtype),) * (2 if cell == "lstm" else 1),
-            tf.TensorSpec([None], tf.int32),
-            tuple(tf.TensorSpec(shape, dtype) for shape in shapes),
-        ],
-        autograph=False,
+def _on_gpu(cell, sequences, states, mask, weights, *, padding, training):
+    """By cuDNN, which takes lengths, leaves zeros at the steps after them, and refuses empty rows."""
+    reading = Reading(padding, mask)
+    if not padding.masked:
+        lengths = tf.fill([tf.shape(sequences)[0]], tf.shape(sequences)[1])
+        return cudnn.run(cell, sequences, states, lengths, weights, training)
+    sequences = tf.gather(sequences, reading.time, batch_dims=1)
+    outputs, last = cudnn.run(cell, sequences, states, tf.cast(reading.lengths, tf.int32), weights, training)
+    empty = (reading.lengths == 0)[:, None]
+    return reading.placed(outputs, reading.shown), tuple(
+        tf.where(empty, before, after) for before, after in zip(states, last, strict=True)
     )
 
 
-def _looped(cell, padding, sequences, states, lengths, weights):
-    """By the loop that any device runs."""
-    every = loop.run(cell, padding.read(sequences, lengths), states, weights, _truncation)
-    return padding.write(every[0], lengths), padding.last(every, lengths, states)
-
-
-def _on_gpu(cell, sequences, states, lengths, weights, *, padding, training):
-    """By cuDNN, which takes lengths and leaves zeros at padded steps."""
-    steps, zeros = tf.shape(sequences)[1], padding.zero_output or padding.go_backwards
-    if padding.go_backwards:
-        sequences = tf.reverse_sequence(sequences, lengths, seq_axis=1)
-    outputs, last = cudnn.run(cell, sequences, states, lengths, weights, training)
-    if not padding.masked:
-        return outputs, last
-    filled = lengths[:, None] > 0
-    filling = tf.zeros_like(last[0]) if zeros else tf.where(filled, last[0], tf.zeros_like(last[0]))
-    outputs = tf.where(tf.sequence_mask(lengths, steps)[..., None], outputs, filling[:, None])
-    if padding.go_backwards:  # [3 2 1 - -] -> [1 2 3 - -] -> [- - 3 2 1]
-        outputs = tf.reverse(tf.reverse_sequence(outputs, lengths, seq_axis=1), [1])
-    return outputs, tuple(tf.where(filled, after, before) for after, before in zip(last, states, strict=True))
-
-
-def _branch_on_device(cell, padding, sequences, states, lengths, weights):
+def _branch_on_device(cell, padding, sequences, states, mask, weights):
     """Emits both bodies under a `Case` that is not lowered.
 
     A lowered one (`tf.switch_case`) becomes part of the outer graph, where the placer fails on a machine without a GPU: there
     is no CPU kernel of `CudnnRNNV3`. Un-lowered, only the branch taken is ever instantiated.
     """
     count = len(states)
-    # int64, since on a GPU an int32 argument would be looked for on the host by the body and be on the device
-    arguments = [sequences, tf.cast(lengths, tf.int64), *states, *weights]
+    arguments = [*group.tensors(sequences, mask, states), *weights]
     specs = tuple(tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments)
     if (cell, padding, specs) not in _bodies:  # layers of one shape share them, and so do the signatures
 
-        def body(run, sequences, lengths, *rest):
-            outputs, last = run(cell, sequences, rest[:count], tf.cast(lengths, tf.int32), rest[count:], padding=padding)
+        def body(run, *arguments):
+            sequences, mask, others = group.apart(arguments, padding)
+            outputs, last = run(cell, sequences, others[:count], mask, others[count:], padding=padding)
             return outputs, *last
 
         runs = fused.infer, functools.partial(_on_gpu, training=False)

@@ -1,79 +1,60 @@
-"""The recurrence on a CPU: groups of rows side by side, and in each the fastest way through all steps, with its own gradient.
+"""The recurrence on a CPU: groups of rows side by side, with a gradient of its own.
 
-The gradient of the weights is one matrix product over all steps after the loop, where TensorFlow's own would add up one a step.
+Functions are traced once in a process for each shape of a layer, and called from whatever graph has such a layer.
 """
 
+import functools
+from dataclasses import dataclass
+
 import tensorflow as tf
+from tensorflow.python.eager import record
 
-from zoo.kernels import block, cells, one_row, rows
-from zoo.kernels.scan import scan
+from zoo.kernels import cells, group, loop, rows
+from zoo.kernels.padding import Padding, Reading
 
 
-def infer(cell, sequences, states, lengths, weights, *, padding):
-    """Outputs and last states, for inference.
-
-    Args:
-        cell: "lstm", "gru" or "rnn".
-        sequences: float [N, T, F].
-        states: initial states, each float [N, U].
-        lengths: int32 [N].
-        weights: as `zoo.kernels.loop.run` has them.
-        padding: a `Padding`.
-
-    Returns:
-        Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
-    """
-
-    def run(tensors, weights):
-        outputs, last, _ = _forward(cell, tensors, weights, padding, _states)
-        return [outputs, *last]
-
-    outputs, *last = rows.cut_and_run(run, [sequences, lengths, *states], list(weights))
+def infer(cell, sequences, states, mask, weights, *, padding):
+    """Outputs and last states, for inference; see `zoo.kernels.loop.run` for the arguments."""
+    run = functools.partial(group.forward, cell, padding=padding, keep=False)
+    outputs, *last = rows.cut_and_run(run, group.tensors(sequences, mask, states), list(weights))
     return outputs, tuple(last)
 
 
-def differentiable(cell, sequences, states, lengths, weights, *, padding, training, truncation=None):
-    """The same with a gradient; without `training` the forward pass keeps nothing and is run again if a gradient is asked for.
+def differentiable(cell, sequences, states, mask, weights, *, padding, training, truncation=None):
+    """The same with a gradient, and gradients of it; see `zoo.kernels.loop.run` for the arguments.
 
     Args:
-        training: keep what the gradient needs.
-        truncation: no gradient crosses a multiple of so many steps (in the order of reading); None for no such bounds.
+        training: keep what the gradient needs; else the forward pass is run again if a gradient is asked for.
     """
     count = len(states)
-    groups = rows.Rows(tf.shape(sequences)[0])
-
-    def keep(tensors, weights):
-        outputs, last, kept = _forward(cell, tensors, weights, padding, _all)
-        return [outputs, *last, *kept]
-
-    def back(tensors, weights):
-        return _backward(cell, tensors, weights, padding, truncation)
-
-    def back_to_inputs(tensors, weights):  # apart, so that it falls away where nobody asks for it
-        (projected, lengths), (kernel,) = tensors, weights
-        steps = tf.matmul(_flat(projected), kernel, transpose_b=True)
-        shape = tf.concat([tf.shape(projected)[:2], [kernel.shape[0]]], axis=0)
-        return [padding.read_gradient(tf.reshape(steps, shape), lengths)]
+    kernel = Kernel(cell, padding, truncation, sequences.shape[-1], states[0].shape[-1], sequences.dtype)
 
     @tf.custom_gradient
-    def run(sequences, *rest):
-        states, weights = rest[:count], list(rest[count:])
-        grouped = [groups.group(tensor) for tensor in (sequences, lengths, *states)]
+    def run(*arguments):
+        sequences, states, weights = arguments[0], arguments[1 : 1 + count], arguments[1 + count :]
+        tensors = group.tensors(sequences, mask, states)
+        weights, kept = list(weights), None
         if training:
-            outputs, *others = rows.run(keep, grouped, weights)
-            last, kept = others[:count], others[count:]
-            outputs, last = groups.ungroup(outputs), [groups.ungroup(state) for state in last]
+            outputs, last, kept = _unrecorded(_keep(kernel), tensors, weights)
         else:
-            outputs, last = infer(cell, sequences, states, lengths, weights, padding=padding)
+            outputs, last = _unrecorded(_infer(kernel), tensors, weights)
 
-        def gradient(*gradients):
-            saved = kept if training else rows.run(keep, grouped, weights)[1 + count :]
-            given = [groups.group(gradient) for gradient in gradients]
-            projected, *results = _first_order(back, [*grouped, *given, *saved], weights)
-            (inputs,) = _first_order(back_to_inputs, [projected, grouped[1]], weights[:1])
-            states, parts = results[:count], results[count:]
-            given = [groups.ungroup(tensor) for tensor in (inputs, *states)]
-            return *given, *(tf.reduce_sum(part, axis=0) for part in parts)
+        def gradient(*given):
+            """Of the arguments; its own gradient is that of TensorFlow's through the plain loop."""
+
+            @tf.custom_gradient
+            def first(*_):
+                saved = kept if training else _unrecorded(_keep(kernel), tensors, weights)[2]
+                projected, *others = _unrecorded(_back(kernel), tensors, weights, list(given), saved)
+                # apart, so that it falls away where nobody asks for it
+                inputs = _unrecorded(_back_to_inputs(kernel), projected, tensors, weights)
+                results = [
+                    tf.ensure_shape(result, argument.shape)  # as a function's results, they have lost it
+                    for result, argument in zip((inputs, *others), arguments, strict=True)
+                ]
+                return results, lambda *again: _second(kernel)(list(arguments), mask, list(given), list(again))
+
+            return first(*arguments, *given)
 
         return (outputs, *last), gradient
 
@@ -81,119 +62,135 @@ def differentiable(cell, sequences, states, lengths, weights, *, padding, traini
     return outputs, tuple(last)
 
 
-def _forward(cell, tensors, weights, padding, run):
-    """Outputs, last states, and what else `run` keeps, of one group."""
-    sequences, lengths, *states = tensors
-    every, kept = run(cell, padding.read(sequences, lengths), states, weights)
-    every = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(every, states, strict=True)]
-    return padding.write(every[0], lengths), padding.last(every, lengths, states), list(kept)
+def _unrecorded(function, *arguments):
+    """Calls a function on behalf of a custom gradient: a tape would trace it again for a gradient that it has not."""
+    with record.stop_recording():
+        return function(*arguments)
 
 
-def _all(cell, steps, states, weights):
-    """Each state at each step, float [T, N, U], and what the gradient needs."""
-    if _is_block(cell, steps):
-        kept = block.run(steps, states, weights)
-    else:
-        kept = _scan(cell, steps, states, weights, cells.STEPS[cell], cells.SAVED[cell])
-    return cells.states(cell, kept), kept
+@dataclass(frozen=True)
+class Kernel:
+    """What the functions below are traced for, each once in a process: layers of one shape share them, in whatever graph.
+
+    Attributes:
+        truncation: no gradient crosses a multiple of so many steps; None for no such bounds.
+        features: width of the inputs.
+        dtype: of inputs, states and weights.
+    """
+
+    cell: str
+    padding: Padding
+    truncation: int | None
+    features: int
+    units: int
+    dtype: tf.DType
+
+    @property
+    def states(self):
+        """Number of states of a row."""
+        return cells.STATES[self.cell]
+
+    def function(self, run, *inputs):
+        """A function of lists of tensors with these specs."""
+        return tf.function(run, input_signature=inputs, autograph=False)
+
+    @property
+    def tensors(self):
+        """Specs of what a group of rows has a part of: sequences, mask and states."""
+        mask = [tf.TensorSpec([None, None], tf.bool)] if self.padding.masked else []
+        return [self._spec(None, None, self.features), *mask, *[self._spec(None, self.units)] * self.states]
+
+    @property
+    def weights(self):
+        """Specs of kernel, recurrent kernel and bias."""
+        gates = cells.GATES[self.cell] * self.units
+        bias = self._spec(2, gates) if self.cell == "gru" else self._spec(gates)
+        return [self._spec(self.features, gates), self._spec(self.units, gates), bias]
+
+    @property
+    def results(self):
+        """Specs of outputs and last states."""
+        return [self._spec(None, None, self.units), *[self._spec(None, self.units)] * self.states]
+
+    @property
+    def kept(self):
+        """Specs of what the steps keep for the gradient, in groups."""
+        return [self._spec(None, None, None, self.units)] * cells.SAVED[self.cell]
+
+    def _spec(self, *shape):
+        return tf.TensorSpec(shape, self.dtype)
 
 
-def _states(cell, steps, states, weights):
-    """Each state at each step."""
-    if _is_block(cell, steps):
-        return cells.states(cell, block.run(steps, states, weights)), []
+@functools.cache
+def _infer(kernel):
+    """Outputs and last states."""
 
-    def step(*arguments):  # what is kept is written to memory at each step
-        states, _ = cells.STEPS[cell](*arguments)
-        return states, states
+    def run(tensors, weights):
+        sequences, mask, states = group.apart(tensors, kernel.padding)
+        return infer(kernel.cell, sequences, states, mask, weights, padding=kernel.padding)
 
-    def several():
-        return _scan(cell, steps, states, weights, step, len(states))
-
-    if cell not in one_row.STEPS:
-        return several(), []
-    one = tf.equal(tf.shape(steps)[1], 1)
-    return tf.cond(one, lambda: [one_row.run(cell, steps, *states, weights)], several), []
+    return kernel.function(run, kernel.tensors, kernel.weights)
 
 
-def _is_block(cell, steps):
-    return cell == "lstm" and steps.dtype in block.DTYPES
+@functools.cache
+def _keep(kernel):
+    """Outputs, last states, and what the gradient needs, in groups."""
+    forward = functools.partial(group.forward, kernel.cell, padding=kernel.padding, keep=True)
+
+    def run(tensors, weights):
+        groups = rows.Rows(tf.shape(tensors[0])[0])
+        results = rows.run(forward, [groups.group(tensor) for tensor in tensors], weights)
+        outputs, *last = [groups.ungroup(result) for result in results[: 1 + kernel.states]]
+        return outputs, last, results[1 + kernel.states :]
+
+    return kernel.function(run, kernel.tensors, kernel.weights)
 
 
-def _scan(cell, steps, states, weights, step, count):
-    """What a step of a cell keeps, `count` tensors, at each step."""
-    inner_bias = cells.biases(cell, weights[2])[1]
-    kept, _ = scan(
-        lambda states, *projected: step(projected, states, weights[1], inner_bias),
-        [cells.project(cell, steps, weights)],
-        states,
-        count,
-        prepare=lambda slices: cells.parts(cell, slices[0]),
-    )
-    return kept
+@functools.cache
+def _back(kernel):
+    """Gradients of the projected inputs, in groups, and of states and weights."""
+    backward = functools.partial(group.backward, kernel.cell, padding=kernel.padding, truncation=kernel.truncation)
+
+    def run(tensors, weights, given, kept):
+        groups = rows.Rows(tf.shape(tensors[0])[0])
+        grouped = [groups.group(tensor) for tensor in (*tensors, *given)]
+        projected, *results = rows.run(backward, [*grouped, *kept], weights)
+        states, parts = results[: kernel.states], results[kernel.states :]
+        return projected, *(groups.ungroup(state) for state in states), *(tf.reduce_sum(part, axis=0) for part in parts)
+
+    return kernel.function(run, kernel.tensors, kernel.weights, kernel.results, kernel.kept)
 
 
-def _backward(cell, tensors, weights, padding, truncation):
-    """Gradients of sequences, states and weights of one group."""
-    sequences, lengths, *others = tensors
-    count = 2 if cell == "lstm" else 1
-    states, outputs, last, saved = others[:count], others[count], others[count + 1 : 2 * count + 1], others[2 * count + 1 :]
-    recurrent_kernel = weights[1]
-    every = cells.states(cell, saved)
-    before = [_delayed(every[index], states[index]) for index in cells.PREVIOUS[cell]]
-    hidden, past, carry = padding.write_gradient(outputs, lengths), [tf.zeros_like(state) for state in states], []
-    if padding.masked:  # rows end at different steps
-        (final, *carry), past = zip(*(padding.last_gradient(one, lengths, tf.shape(hidden)[0]) for one in last), strict=True)
-        hidden, last = hidden + final, [tf.zeros_like(state) for state in states]
-    bounds = []
-    if truncation:
-        step = tf.range(tf.shape(hidden)[0])
-        bounds = [tf.cast((step == 0) | (step % truncation > 0), hidden.dtype)[:, None, None]]
-    transposed = tf.transpose(recurrent_kernel)
+@functools.cache
+def _back_to_inputs(kernel):
+    """Gradient of the inputs."""
 
-    def prepare(slices):
-        own, (hidden, *others) = slices[: len(saved) + len(before)], slices[len(saved) + len(before) :]
-        return [hidden, *cells.BEFORE[cell](own[: len(saved)], own[len(saved) :]), *others]
+    def run(projected, tensors, weights):
+        groups = rows.Rows(tf.shape(tensors[0])[0])
+        _, mask, _ = group.apart(tensors, kernel.padding)
+        steps = tf.matmul(tf.reshape(projected, [-1, projected.shape[-1]]), weights[0], transpose_b=True)
+        steps = tf.reshape(steps, tf.concat([tf.shape(projected)[:-1], [kernel.features]], axis=0))
+        return Reading(kernel.padding, mask).read_gradient(groups.ungroup(tf.transpose(steps, [0, 2, 1, 3])))
 
-    def step(gradients, *slices):
-        inputs, passed = (slices[:-1], slices[-1]) if truncation else (slices, None)
-        gradients, kept = cells.BACK[cell](gradients, transposed, *inputs)
-        return [gradient if passed is None else gradient * passed for gradient in gradients], kept
-
-    sequences_back = [*saved, *before, hidden, *carry, *bounds]
-    kept, first = scan(step, sequences_back, last, cells.KEPT[cell], prepare=prepare, reverse=True)
-    projected, inner = cells.projected_gradient(cell, saved, kept)
-    bias = tf.reduce_sum(projected, axis=[0, 1])
-    return [
-        tf.ensure_shape(projected, [None, None, weights[0].shape[-1]]),
-        *(gradient + empty for gradient, empty in zip(first, past, strict=True)),
-        _products(padding.read(sequences, lengths), projected),
-        _products(states[0][None], inner[:1]) + _products(every[0][:-1], inner[1:]),
-        tf.stack([bias, tf.reduce_sum(inner, axis=[0, 1])]) if cell == "gru" else bias,
-    ]
+    gates = cells.GATES[kernel.cell] * kernel.units
+    projected = tf.TensorSpec([None, None, None, gates], kernel.dtype)
+    return kernel.function(run, projected, kernel.tensors, kernel.weights)
 
 
-def _delayed(states, first):
-    """[1st, 2nd, 3rd] → [first, 1st, 2nd]."""
-    return tf.concat([first[None], states[:-1]], axis=0)
+@functools.cache
+def _second(kernel):
+    """Gradient of the gradient: of the arguments (sequences, states, weights) and of what the gradient was given."""
+    count = kernel.states
 
+    def run(arguments, mask, given, again):
+        sequences, states, weights = arguments[0], arguments[1 : 1 + count], arguments[1 + count :]
+        with tf.GradientTape() as outer:
+            outer.watch([arguments, given])
+            with tf.GradientTape() as inner:
+                inner.watch(arguments)
+                options = {"padding": kernel.padding, "truncation": kernel.truncation}
+                outputs, last = loop.run(kernel.cell, sequences, states, mask, weights, **options)
+            gradients = inner.gradient([outputs, *last], arguments, given, unconnected_gradients="zero")
+        return outer.gradient(gradients, [*arguments, *given], again, unconnected_gradients="zero")
 
-def _products(steps, gradients):
-    """Gradient of a kernel: the sum over steps and rows of the outer products of [T, N, F] and [T, N, G]."""
-    return tf.matmul(_flat(steps), _flat(gradients), transpose_a=True)
-
-
-def _flat(steps):
-    return tf.reshape(steps, [-1, tf.shape(steps)[-1]])
-
-
-def _first_order(function, grouped, shared):
-    """`rows.run`, whose own gradient is not defined, and says so if it is asked for."""
-
-    def refuse(*_):
-        raise NotImplementedError(
-            "A gradient of a gradient through a zoo recurrent layer is not defined on a CPU. Take the keras.layers one, "
-            "or compile the computation with jit_compile=True."
-        )
-
-    return tf.custom_gradient(lambda *grouped: (rows.run(function, list(grouped), shared), refuse))(*grouped)
+    return tf.function(run, autograph=False)

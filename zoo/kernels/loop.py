@@ -1,4 +1,4 @@
-"""The recurrence as a `tf.while_loop` of few ops: runs on any device and under XLA, and TensorFlow differentiates it.
+"""The recurrence as a `tf.while_loop` of few ops: runs on any device and under XLA, and TensorFlow can differentiate it.
 
 The projection of the inputs does not depend on the state, so it is one matrix product over all steps before the loop;
 a step is left with one product of the state and a handful of element-wise ops.
@@ -7,21 +7,31 @@ a step is left with one product of the state and a handful of element-wise ops.
 import tensorflow as tf
 
 from zoo.kernels import cells
+from zoo.kernels.padding import Reading
 
 
-def run(cell, sequences, states, weights, truncation=None):
-    """Runs all steps of every row, padded ones too, and returns each state at each step.
+def run(cell, sequences, states, mask, weights, *, padding, truncation=None):
+    """Runs all rows.
 
     Args:
         cell: "lstm", "gru" or "rnn".
-        sequences: float [T, N, F].
+        sequences: float [N, T, F].
         states: initial states, each float [N, U].
+        mask: bool [N, T], or None if `padding` is not masked.
         weights: kernel [F, G*U], recurrent kernel [U, G*U] and bias ([G*U]; for a GRU [2, G*U]) in Keras's layout.
-        truncation: no gradient crosses a multiple of so many steps; None for no such bounds.
+        padding: a `Padding`.
+        truncation: no gradient crosses a multiple of so many steps, in the order of reading; None for no such bounds.
 
     Returns:
-        A tuple of float [T, N, U], one a state, the hidden state first.
+        Outputs, float [N, T, U], and the tuple of last states, each float [N, U].
     """
+    reading = Reading(padding, mask)
+    every = _every_state(cell, reading.read(sequences), states, weights, truncation)
+    return reading.write(every[0]), reading.last(every, states)
+
+
+def _every_state(cell, sequences, states, weights, truncation):
+    """Each state at each step: inputs float [T, N, F] → a tuple of float [T, N, U], the hidden state first."""
     recurrent_kernel = weights[1]
     projected = cells.project(cell, sequences, weights)
     _, inner_bias = cells.biases(cell, weights[2])

@@ -4,26 +4,31 @@ The projected input is a vector then, and can be the bias of the product of the 
 of `MatMul`, `BiasAdd` and a sigmoid or tanh. An LSTM has an op that takes all steps (`block.py`).
 """
 
+import functools
+
 import tensorflow as tf
 
 from zoo.kernels import cells
 from zoo.kernels.scan import scan
 
 
-def run(cell, sequences, state, weights):
-    """Runs all steps: sequences float [T, 1, F], hidden state float [1, U] → hidden states, float [T, 1, U]."""
-    recurrent_kernels = cells.parts(cell, weights[1])
-    inner_bias = cells.biases(cell, weights[2])[1]
+@functools.cache
+def scanning(cell):
+    """Runs all steps: projected inputs float [T, 1, G*U], hidden state float [1, U], recurrent kernel and, of a GRU, the
+    candidate's bias → hidden states, float [T, 1, U]. Traced once for all layers of so many units.
+    """
 
-    def step(states, *projected):
-        hidden = STEPS[cell](projected, states[0], recurrent_kernels, inner_bias)
-        return (hidden,), (hidden,)
+    def run(projected, state, shared):
+        recurrent_kernels, inner_bias = cells.parts(cell, shared[0]), shared[1] if len(shared) > 1 else None
 
-    def prepare(slices):
-        return cells.parts(cell, slices[0][:, 0])
+        def step(states, *projected):
+            hidden = STEPS[cell](projected, states[0], recurrent_kernels, inner_bias)
+            return (hidden,), (hidden,)
 
-    (hidden,), _ = scan(step, [cells.project(cell, sequences, weights)], [state], 1, prepare=prepare)
-    return hidden
+        (hidden,), _ = scan(step, [projected], [state], 1, prepare=lambda slices: cells.parts(cell, slices[0][:, 0]))
+        return hidden
+
+    return tf.function(run, autograph=False)
 
 
 def gru_step(projected, hidden, recurrent_kernels, candidate_bias):

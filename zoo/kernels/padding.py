@@ -1,7 +1,8 @@
-"""Between rows [N, T, F] with padding on the right, as Keras has them, and steps [T, N, F] in the order of a kernel.
+"""Between rows [N, T, F] with any mask, as Keras has them, and steps [T, N, F] in the order of a kernel.
 
-What a kernel computes at padded steps is never read. Steps are picked by index on the way in (which also reverses) and on the
-way out (which also pads), one pass over the data each; the gradients take the same ways back.
+A masked step leaves a state as it is. So a kernel runs a row's valid steps, one after the other, and knows nothing of the rest:
+what it computes after the last valid one is never read. Steps are picked by index on the way in (which closes the gaps)
+and on the way out (which repeats or blanks), one pass over the data each; the gradients take the same ways.
 """
 
 from dataclasses import dataclass
@@ -14,74 +15,82 @@ class Padding:
     """How the rows of a layer are read and its outputs written.
 
     Attributes:
-        masked: rows have lengths; else all steps are valid.
-        go_backwards: read from the last valid step to the first; outputs are in the order of reading, padding first.
-        zero_output: outputs of padded steps are zeros; else the last valid output is repeated.
+        masked: rows have a mask; else all steps are valid.
+        zero_output: outputs of masked steps are zeros; else that of the step before is repeated, and is zeros before the first.
     """
 
     masked: bool
-    go_backwards: bool
     zero_output: bool
 
-    def read(self, sequences, lengths):
-        """Inputs [N, T, F] → steps [T, N, F]: a row of length 2 in 3 steps is read backwards as [2nd, 1st, -]."""
-        if self.go_backwards and self.masked:
-            rows, steps = tf.shape(sequences)[0], tf.shape(sequences)[1]
-            reading = lengths[None, :] - 1 - tf.range(steps)[:, None]
-            return _pick(sequences, tf.range(rows)[None, :], tf.maximum(reading, 0))
-        return _swap(tf.reverse(sequences, [1]) if self.go_backwards else sequences)
 
-    def read_gradient(self, steps, lengths):
-        """Gradient of the steps [T, N, F] → of the inputs [N, T, F]. That of padded steps is zero, in and out."""
-        if self.go_backwards and self.masked:
-            rows, count = tf.shape(steps)[1], tf.shape(steps)[0]
-            reading = lengths[:, None] - 1 - tf.range(count)[None, :]
-            inputs = _pick(steps, tf.maximum(reading, 0), tf.range(rows)[:, None])
-            return tf.where((reading >= 0)[..., None], inputs, tf.zeros([], inputs.dtype))
-        return tf.reverse(_swap(steps), [1]) if self.go_backwards else _swap(steps)
+class Reading:
+    """Which step a kernel reads when, and where its states are written, in int64: on a GPU, int32 lives on the host.
 
-    def write(self, hidden, lengths):
-        """Hidden states [T, N, U] → outputs [N, T, U]: the row read backwards is written as [-, 2nd, 1st]."""
+    Args:
+        padding: a `Padding`.
+        mask: bool [N, T], true where a step is valid; None if `padding` is not masked.
+    """
+
+    def __init__(self, padding: Padding, mask):
+        self.masked = padding.masked
+        if mask is None:
+            return
+        seen = tf.cumsum(tf.cast(mask, tf.int64), axis=1)
+        self.count = tf.shape(seen, tf.int64)[1]
+        self.lengths = tf.reduce_max(seen, axis=1)
+        self.rows = tf.range(tf.shape(seen, tf.int64)[0])
+        self.read_at = tf.where(mask, seen - 1, tf.constant(-1, tf.int64))  # [N, T]: when the kernel reads a place; -1: never
+        self.shown = self.read_at if padding.zero_output else seen - 1  # [N, T]: whose output stands at a place; -1: zeros
+        steps = tf.broadcast_to(tf.range(1, self.count + 1), tf.shape(seen))
+        place = tf.raw_ops.LowerBound(sorted_inputs=seen, values=steps, out_type=tf.int64)  # where that many were seen first
+        self.time = tf.minimum(place, self.count - 1)  # [N, T]: what the kernel reads, step by step
+
+    def read(self, sequences):
+        """Inputs [N, T, F] → steps [T, N, F]: of the mask [0, 1, 1], [2nd, 3rd, -]."""
+        if self.masked:
+            return _pick(sequences, self.rows[None, :], tf.transpose(self.time))
+        return _swap(sequences)
+
+    def read_gradient(self, steps):
+        """Gradient of the steps as rows, [N, T, F] → of the inputs [N, T, F]."""
+        return self.placed(steps, self.read_at) if self.masked else steps
+
+    def write(self, hidden):
+        """Hidden states [T, N, U] → outputs [N, T, U]: with the mask [0, 1, 0], [zeros, 1st, 1st] or [zeros, 1st, zeros]."""
         if not self.masked:
             return _swap(hidden)
-        steps, last = tf.shape(hidden)[0], tf.maximum(lengths - 1, 0)[:, None]
-        step = tf.range(steps)[None, :]  # the one that an output shows, in the order of reading; below 0 at padding in front
-        if self.go_backwards:
-            step -= steps - lengths[:, None]
-        outputs = _pick(hidden, tf.minimum(tf.maximum(step, 0), last), tf.range(tf.shape(hidden)[1])[:, None])
-        blank = (step < 0) if self.go_backwards else (step >= lengths[:, None]) if self.zero_output else lengths[:, None] == 0
-        return tf.where(blank[..., None], tf.zeros([], outputs.dtype), outputs)
+        outputs = _pick(hidden, tf.maximum(self.shown, 0), self.rows[:, None])
+        return tf.where((self.shown < 0)[..., None], tf.zeros([], hidden.dtype), outputs)
 
-    def write_gradient(self, outputs, lengths):
-        """Gradient of the outputs [N, T, U] → of the hidden states [T, N, U]."""
+    def write_gradient(self, outputs):
+        """Gradient of the outputs [N, T, U] → of the hidden states [T, N, U]: of each, the sum over where it stands."""
         if not self.masked:
             return _swap(outputs)
-        zero, steps = tf.zeros([], outputs.dtype), tf.shape(outputs)[1]
-        if self.go_backwards:
-            place = tf.range(steps)[:, None] + steps - lengths[None, :]  # where a step of the reading is written
-            hidden = _pick(outputs, tf.range(tf.shape(outputs)[0])[None, :], tf.minimum(place, steps - 1))
-            return tf.where((place < steps)[..., None], hidden, zero)
-        step = tf.range(steps)[None, :]
-        valid = (step < lengths[:, None])[..., None]
-        hidden = tf.where(valid, outputs, zero)
-        if not self.zero_output:  # the last valid output stands at every padded step too
-            repeated = tf.reduce_sum(tf.where(valid, zero, outputs), axis=1, keepdims=True)
-            hidden += tf.where((step == lengths[:, None] - 1)[..., None], repeated, zero)
-        return _swap(hidden)
+        rows = tf.size(self.rows, tf.int64)
+        step = tf.where(self.shown < 0, tf.constant(-1, tf.int64), self.shown * rows + self.rows[:, None])
+        units = outputs.shape[-1]
+        flat = tf.reshape(outputs, [-1, units]), tf.reshape(step, [-1])
+        return tf.reshape(tf.math.unsorted_segment_sum(*flat, self.count * rows), tf.stack([self.count, rows, units]))
 
-    def last(self, states, lengths, first):
+    def last(self, states, first):
         """States at each step [T, N, U] → the last ones [N, U]: those after the last valid step; of an empty row the first."""
         if not self.masked:
             return tuple(state[-1] for state in states)
-        rows, empty = tf.range(tf.shape(lengths)[0]), (lengths == 0)[:, None]
-        last = [_pick(state, tf.maximum(lengths - 1, 0), rows) for state in states]
+        empty, step = (self.lengths == 0)[:, None], tf.maximum(self.lengths - 1, 0)
+        last = [_pick(state, step, self.rows) for state in states]
         return tuple(tf.where(empty, before, after) for before, after in zip(first, last, strict=True))
 
-    def last_gradient(self, last, lengths, steps):
+    def last_gradient(self, last):
         """Gradient of a last state [N, U] → of that state at each step [T, N, U], and of the first one [N, U], if masked."""
         zero = tf.zeros([], last.dtype)
-        every = tf.where((tf.range(steps)[:, None] == lengths - 1)[..., None], last, zero)
-        return every, tf.where((lengths == 0)[:, None], last, zero)
+        every = tf.where((tf.range(self.count)[:, None] == self.lengths - 1)[..., None], last, zero)
+        return every, tf.where((self.lengths == 0)[:, None], last, zero)
+
+    @staticmethod
+    def placed(steps, which):
+        """Steps as rows, [N, T, U], and the step that is to stand at each place [N, T] → [N, T, U]; zeros where that is -1."""
+        placed = tf.gather(steps, tf.maximum(which, 0), batch_dims=1)
+        return tf.where((which < 0)[..., None], tf.zeros([], steps.dtype), placed)
 
 
 def _swap(sequences):

@@ -1,7 +1,6 @@
 """Groups of rows side by side: each runs on one core from the first step to the last, and never waits for another."""
 
 import tensorflow as tf
-from tensorflow.python.eager import record
 
 # Rows in a group, at most: smaller groups pay each step's overhead more often (16 rows: up to a fifth of the time, 128 rows of
 # 64 to 256 units on 2 cores), larger ones leave cores without work. A product split over cores meets a barrier at every step.
@@ -21,18 +20,17 @@ class Rows:
 
     def group(self, tensor):
         """[N, *] → [G, S, *]."""
-        missing = self.groups * self.size - self.count
-        shape = tensor.shape[1:]
-        tensor = tf.pad(tensor, [[0, missing]] + [[0, 0]] * (len(shape)))
-        return tf.ensure_shape(
-            tf.reshape(tensor, tf.concat([[self.groups, self.size], tf.shape(tensor)[1:]], axis=0)), [None, None, *shape]
-        )
+        tensor = tf.pad(tensor, [[0, self.groups * self.size - self.count]] + [[0, 0]] * (len(tensor.shape) - 1))
+        return tf.reshape(tensor, [self.groups, self.size, *_dimensions(tensor)[1:]])
 
     def ungroup(self, tensor):
         """[G, S, *] → [N, *]."""
-        shape = tensor.shape[2:]
-        tensor = tf.reshape(tensor, tf.concat([[self.groups * self.size], tf.shape(tensor)[2:]], axis=0))
-        return tf.ensure_shape(tensor[: self.count], [None, *shape])
+        return tf.reshape(tensor, [self.groups * self.size, *_dimensions(tensor)[2:]])[: self.count]
+
+
+def _dimensions(tensor):
+    """Those that are known as numbers, the others as tensors: a reshape to them keeps what is known."""
+    return [tf.shape(tensor)[axis] if size is None else size for axis, size in enumerate(tensor.shape)]
 
 
 def run(function, grouped, shared):
@@ -48,12 +46,13 @@ def run(function, grouped, shared):
     """
     concrete = _traced(function, [tensor.shape[1:] for tensor in grouped], grouped, shared)
 
-    def alone():  # `MapDefun` of one row takes up to three times as long: its ops keep changing threads
-        return [tf.expand_dims(result, 0) for result in concrete(*(tensor[0] for tensor in grouped), *shared)]
+    def alone(grouped, shared):  # `MapDefun` of one row takes up to three times as long: its ops keep changing threads
+        return [tf.stack([result]) for result in concrete(*(tf.squeeze(tensor, 0) for tensor in grouped), *shared)]
 
-    with record.stop_recording():  # whoever differentiates this gives the gradient; a tape would trace the function again
-        one = tf.equal(tf.shape(grouped[0])[0], 1)
-        return tf.cond(one, alone, lambda: _side_by_side(concrete, grouped, shared))
+    def several(grouped, shared):
+        return _side_by_side(concrete, grouped, shared)
+
+    return either(tf.equal(tf.shape(grouped[0])[0], 1), alone, several, grouped, shared)
 
 
 def cut_and_run(function, tensors, shared):
@@ -67,15 +66,31 @@ def cut_and_run(function, tensors, shared):
     Returns:
         The list of results, each [N, *].
     """
-    groups = Rows(tf.shape(tensors[0])[0])
+    count = tf.shape(tensors[0])[0]
     concrete = _traced(function, [[None, *tensor.shape[1:]] for tensor in tensors], tensors, shared)
 
-    def in_groups():
+    def whole(tensors, shared):
+        return concrete(*tensors, *shared)
+
+    def in_groups(tensors, shared):
+        groups = Rows(tf.shape(tensors[0])[0])
         grouped = [groups.group(tensor) for tensor in tensors]
         return [groups.ungroup(result) for result in _side_by_side(concrete, grouped, shared)]
 
-    with record.stop_recording():  # as in `run`
-        return tf.cond(groups.count <= ALONE, lambda: concrete(*tensors, *shared), in_groups)
+    return either(count <= ALONE, whole, in_groups, tensors, shared)
+
+
+def either(condition, one, other, tensors, shared):
+    """`tf.cond` of two functions, but not lowered: the one that is not called is never instantiated, which takes a second."""
+    branches = [_traced(function, [tensor.shape for tensor in tensors], tensors, shared) for function in (one, other)]
+    return tf.raw_ops.StatelessIf(
+        cond=condition,
+        input=[*tensors, *shared],
+        then_branch=branches[0],
+        else_branch=branches[1],
+        Tout=[output.dtype for output in branches[1].outputs],
+        output_shapes=[output.shape for output in branches[1].outputs],
+    )
 
 
 def _traced(function, shapes, tensors, shared):

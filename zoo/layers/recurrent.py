@@ -33,11 +33,10 @@ class _Kernel:
     def inner_loop(self, sequences, initial_state, mask, training=False):
         """See `keras.layers.RNN.inner_loop`: float [N, T, F] → last output [N, U], outputs [N, T or 1, U], states."""
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
-        if self.fallback_reason():
-            if mask is not None:
-                mask = tf.cast(mask, tf.bool)
-                kernels.require_right_padding(mask, tf.reduce_sum(tf.cast(mask, tf.int32), axis=1))
-            return keras.layers.RNN.inner_loop(self, sequences, initial_state, mask, training)
+        each_unit = mask is not None and mask.shape.rank == 3 and mask.shape[-1] != 1  # a mask that Keras's loop alone takes
+        if self.fallback_reason() or each_unit or (getattr(self, "use_cudnn", "auto") is True and not kernels.have_cudnn()):
+            return super().inner_loop(sequences, initial_state, mask, training)
+        sequences = tf.cast(sequences, self.compute_dtype)
         cell = self.cell
         if training and cell.dropout:  # one mask for all steps, as in Keras
             sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
@@ -57,20 +56,20 @@ class _Kernel:
 
 @keras.saving.register_keras_serializable("zoo")
 class LSTM(_Kernel, keras.layers.LSTM):
-    """`keras.layers.LSTM` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+    """`keras.layers.LSTM` on the zoo's kernels: same arguments, weights and results."""
 
     kind = "lstm"
 
 
 @keras.saving.register_keras_serializable("zoo")
 class GRU(_Kernel, keras.layers.GRU):
-    """`keras.layers.GRU` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+    """`keras.layers.GRU` on the zoo's kernels: same arguments, weights and results."""
 
     kind = "gru"
 
 
 @keras.saving.register_keras_serializable("zoo")
 class SimpleRNN(_Kernel, keras.layers.SimpleRNN):
-    """`keras.layers.SimpleRNN` on the zoo's kernels: same arguments, weights and results; masks must be right-padded."""
+    """`keras.layers.SimpleRNN` on the zoo's kernels: same arguments, weights and results."""
 
     kind = "rnn"
