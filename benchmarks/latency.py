@@ -19,7 +19,7 @@ from rich.progress import track
 from table import write
 
 import zoo
-from zoo import exporting, kernels
+from zoo import exporting
 from zoo.data.film_reviews import film_reviews
 from zoo.layers import recurrent
 
@@ -43,10 +43,7 @@ def stock_export(task, directory) -> None:
     module = tf.Module()
     module.weights = [weight.value for weight in task.model.weights]
     module.resources = list(task.resources)
-    with (
-        mock.patch.object(recurrent._Kernel, "fallback_reason", lambda _: "the stock layer is asked for"),
-        mock.patch.object(kernels, "require_right_padding", lambda *_: None),  # which Keras does not ask for
-    ):
+    with mock.patch.object(recurrent._Kernel, "fallback_reason", lambda _: "the stock layer is asked for"):
         tf.saved_model.save(module, str(directory), signatures=task.signatures())
 
 
