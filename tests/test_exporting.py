@@ -300,23 +300,6 @@ def test_a_rebuilt_task_answers_like_its_artefact(task, model):
     same(answers, model.predict(TEXTS))
 
 
-def test_a_model_may_start_from_an_artefact(tiny_artefact, task, capsys):
-    same_head = zoo.create_model("text_classifier", weights=tiny_artefact, **task.config()["arguments"])
-    assert "freshly" not in capsys.readouterr().out
-    other_head = zoo.create_model("text_classifier", weights=tiny_artefact, **task.config()["arguments"] | {"num_classes": 3})
-    said = capsys.readouterr().out
-    assert "freshly initialised" in said
-    fresh = {"classes/kernel", "classes/bias", "ngram_linear/ratios", "ngram_linear/factors", "ngram_linear/bias"}
-    expected = {weight.path: weight.numpy() for weight in task.model.weights}
-    assert [weight.path for weight in other_head.weights if weight.path in said] == [
-        weight.path for weight in other_head.weights if weight.path in fresh
-    ]
-    for model, paths in ((same_head, set(expected)), (other_head, set(expected) - fresh)):
-        for weight in model.weights:
-            if weight.path in paths:
-                np.testing.assert_array_equal(weight, expected[weight.path])
-
-
 def test_weights_that_do_not_fit_at_all(tiny_artefact):
     with pytest.raises(zoo.ZooError, match=r"No weight of .* fits this model"):
         zoo.create_model("text_classifier", vocabulary_size=9, num_classes=3, cell="rnn", units=3, weights=tiny_artefact)

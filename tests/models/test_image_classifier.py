@@ -89,9 +89,9 @@ def test_no_images_give_no_answers(model):
     }
 
 
-def test_the_card_holds_its_examples(model):
+def test_the_card_shows_images_of_the_folder(model, folder):
     inputs = [example["input"] for example in model.card["examples"]]
-    assert [base64.b64decode(item["b64"]) for item in inputs] == list(examples())
+    assert {base64.b64decode(item["b64"]) for item in inputs} < {path.read_bytes() for path in folder.rglob("*.jpg")}
     assert [answer["label"] for answer in model.predict(inputs)] == [
         example["output"]["label"] for example in model.card["examples"]
     ]

@@ -98,3 +98,10 @@ def test_what_cannot_be_is_refused():
         Words(["a"], limit=0)
     with pytest.raises(ZooError, match="vocabulary is empty"):
         Words.fit(dataset("", " "), size=9, limit=1)
+
+
+def test_a_very_long_text_is_not_searched_to_its_end():
+    words = Words(["good"], limit=3)
+    long = "good " * 40 + "<" * 10_000_000
+    assert len(words.split(tf.constant([long, "good"]))[0]) <= 3 * 64
+    assert words(words.split(tf.constant([long, "good"]))).numpy().tolist() == [[2, 2, 2], [2, 0, 0]]

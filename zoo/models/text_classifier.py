@@ -8,7 +8,7 @@ from zoo import layers as zoo_layers
 from zoo import lineage
 from zoo.errors import ZooError
 from zoo.layers.stack import CELLS, recurrent_stack
-from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings, split_words
+from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings
 from zoo.registry import create_model, register_model
 from zoo.tasks import LABELS, Task, checked_labels, not_texts
 
@@ -157,7 +157,7 @@ class TextClassifier(Task):
 
     def encode(self, text):
         """Texts, string [N] → the model's inputs."""
-        words = split_words(text)
+        words = self.words.split(text)
         tokens = self.words(words)
         return {"tokens": tokens, "ngrams": self.ngrams(words)} if self.ngrams else tokens
 
@@ -194,7 +194,7 @@ class TextClassifier(Task):
         print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
         tokens, hashes, labels = [], [], []
         for text, label in train.batch(512):
-            words = split_words(text)
+            words = self.words.split(text)
             tokens += [row[row > 0] for row in self.words(words).numpy()]
             if ngrams_wanted:
                 grams = self.ngrams(words).numpy().reshape(len(label), -1)

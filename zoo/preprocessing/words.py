@@ -26,6 +26,10 @@ def split_words(text):
     return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{M}\p{N}'\s])", r" \1 "))
 
 
+# Bytes of a text that are looked at for each word that is kept: what is beyond costs seconds of regular expressions.
+BYTES = 64
+
+
 class Words:
     """A vocabulary of words: ragged words in, ids out.
 
@@ -76,6 +80,10 @@ class Words:
         # ties by the word itself, so that the order does not depend on that of the texts
         ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
         return cls([word.decode() for word, _ in ranked[: max(size - cls.RESERVED, 0)]], limit=limit)
+
+    def split(self, text):
+        """The words of texts as `split_words` has them, of very long ones as many as may be kept: ragged string [N, None]."""
+        return split_words(tf.strings.substr(text, 0, min(self.limit * BYTES, tf.int32.max)))
 
     def __call__(self, words):
         """Turns ragged words, string [N, None], into ids, int32 [N, T], 0 where a text has ended; T ≥ 1, at most `limit`."""
