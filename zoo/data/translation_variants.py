@@ -26,7 +26,7 @@ SENTENCE = re.compile(r"([^\w\s]*)(\w.*?)([.!?…。]+)")  # marks that open it,
 
 
 def with_variants(splits: Splits, *, seed: int = 0) -> Splits:
-    """Sentence pairs with variants of the training pairs beside them, up to half as many; most are short.
+    """Sentence pairs with variants of the training pairs beside them, not as many as these, and most of them short.
 
     - Sentences as they are typed in haste: in lower case, without accents, without the marks around them; the translation then
       begins and ends likewise. Of one or two words, all, in several ways.
