@@ -18,13 +18,15 @@ from zoo.data.splits import Splits
 from zoo.data.translations import Pairs, key
 
 # The most of each kind, as a share of the pairs.
-CASUAL, SHORT, PHRASES = 0.12, 0.06, 0.06
+CASUAL, SHORT, PHRASES = 0.12, 0.3, 0.08
+# Sentences of one or two words are what people try first, and few: each is there so often.
+TIMES = 20
 
 SENTENCE = re.compile(r"([^\w\s]*)(\w.*?)([.!?…。]+)")  # marks that open it, its words, marks that close it
 
 
 def with_variants(splits: Splits, *, seed: int = 0) -> Splits:
-    """Sentence pairs with variants of the training pairs beside them, up to half as many; most are short.
+    """Sentence pairs with variants of the training pairs beside them, not as many as these, and most of them short.
 
     - Sentences as they are typed in haste: in lower case, without accents, without the marks around them; the translation then
       begins and ends likewise. Of one or two words, all, in several ways.
@@ -98,7 +100,7 @@ def _casual(pairs: Pairs, rng) -> Pairs:
             sentences.append(sides)
     usual = _usual_case(target for _, target in pairs)
     short = [sides for sides in sentences if max(len(side[2].split()) for side in sides) <= 2]
-    drawn = share(sentences, CASUAL, pairs, rng) + 4 * share(short, SHORT / 4, pairs, rng)
+    drawn = share(sentences, CASUAL, pairs, rng) + TIMES * share(short, SHORT / TIMES, pairs, rng)
     variants = []
     for source, target in drawn:
         (opening, words, closing), (first, translation, last) = source.groups(), target.groups()
@@ -131,7 +133,9 @@ def _phrases(pairs: Pairs, rng) -> Pairs:
     usual = [_usual_case(pair[side] for pair in pairs) for side in (0, 1)]
     single = [phrase for phrase in table if " " not in phrase]
     several = [phrase for phrase in table if " " in phrase]
-    single += single[: len(single) // 2] + single[: len(single) // 4]  # the more frequent the more often
+    # the more frequent the more often
+    single = single + single[: len(single) // 2] + single[: len(single) // 4] + 6 * single[: len(single) // 20]
+    several = 3 * several[: len(several) // 20] + several
     drawn = single[: round(PHRASES * len(pairs))]
     drawn += several[: max(round(PHRASES * len(pairs)) - len(drawn), 0)]
     variants = []

@@ -67,6 +67,11 @@ def normalise(text, *, lower: bool = False, tags: bool = True):
 
 
 def _alike(text):
+    with tf.device("/device:CPU:0"):  # the numbers too, as in `SubWords`
+        return _written_alike(text)
+
+
+def _written_alike(text):
     text = _if_any(text, ENTITY, _without_references)
     for pattern, rewrite in ALIKE:
         text = tf.strings.regex_replace(text, pattern, rewrite)
