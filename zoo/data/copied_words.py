@@ -7,6 +7,7 @@ from zoo.data.translations import Pairs
 
 # The most of each kind, as a share of the pairs.
 NAMES, NUMBERS, BARE = 0.12, 0.03, 0.02
+BARE_NAMES = 0.004  # few: a word alone with a capital is seldom a name
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -95,7 +96,7 @@ def renamed(pairs: Pairs, rng) -> Pairs:
     for pair, name in share(found, NAMES, pairs, rng):
         new = draw()
         variants.append(tuple(re.sub(rf"\b{name}\b", new, text) for text in pair))
-    return variants + [(name, name) for name in (draw() for _ in range(round(BARE * len(pairs))))]
+    return variants + [(name, name) for name in (draw() for _ in range(round(BARE_NAMES * len(pairs))))]
 
 
 def _inventor(words: list[str], pairs: Pairs, rng):

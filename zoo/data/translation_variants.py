@@ -124,7 +124,7 @@ def _casual(pairs: Pairs, rng) -> Pairs:
 
 
 def _phrases(pairs: Pairs, rng) -> Pairs:
-    """Words and short phrases, three of four in lower case, with what the pairs show to be their translation."""
+    """Words and short phrases, every other one with a capital, with what the pairs show to be their translation."""
     lowered = [tuple(WORD.findall(text.lower()) for text in pair) for pair in pairs]
     table = phrase_table([pair for pair in lowered if min(map(len, pair)) > 1])
     # of what is a sentence of the corpus, the corpus knows better; and no word alone is a contraction of two
@@ -144,5 +144,5 @@ def _phrases(pairs: Pairs, rng) -> Pairs:
             " ".join(case.get(word, word) for word in text.split())
             for text, case in zip((phrase, table[phrase]), usual, strict=True)
         ]
-        variants.append(tuple(side[0].upper() + side[1:] for side in sides) if rng.random() < 0.25 else tuple(sides))
+        variants.append(tuple(side[0].upper() + side[1:] for side in sides) if rng.random() < 0.5 else tuple(sides))
     return variants
