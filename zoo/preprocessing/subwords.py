@@ -132,6 +132,7 @@ class SubWords:
         reach = min(self.limit * self._longest + 1, tf.int32.max)
         # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
         with tf.device("/device:CPU:0"):
+            text = tf.strings.substr(text, 0, min(16 * reach, tf.int32.max))  # bytes: beyond, it is not even looked at
             text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
             _, owners, ids, lengths = self.cut(text)
             return self.padded(ids, tf.math.unsorted_segment_sum(lengths, owners, tf.size(text)))
