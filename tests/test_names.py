@@ -81,9 +81,10 @@ def test_nothing_is_published_outside(name, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
-def test_a_run_has_the_name_of_a_recipe_that_can_be_one():
+def test_a_run_has_the_name_of_a_recipe_that_can_be_one(tmp_path):
     module = types.ModuleType("recipe")
-    module.__file__ = "/somewhere/my recipe.py"
+    (tmp_path / "my recipe.py").touch()
+    module.__file__ = str(tmp_path / "my recipe.py")
     sys.modules["recipe"] = module
     try:
         with pytest.raises(zoo.ZooError, match=r"The name of a recipe's file, .* cannot be 'my recipe'"):

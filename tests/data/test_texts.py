@@ -207,7 +207,7 @@ def test_the_sample_can_be_asked_for(monkeypatch, capsys):
 
 
 def test_real_is_never_the_sample(nothing_at_hand):
-    with pytest.raises(zoo.ZooError, match=r"imdb_reviews is not prepared in .* cannot be reached.*--data sample"):
+    with pytest.raises(zoo.ZooError, match=r"imdb_reviews is not prepared in .* cannot be reached.*Give --data-dir"):
         zoo.data.imdb_reviews(zoo.RunConfig(data="real"))
 
 

@@ -241,7 +241,7 @@ def test_the_sample_can_be_asked_for(monkeypatch, prepared):
 
 
 def test_real_is_never_the_sample(nothing_at_hand):
-    with pytest.raises(zoo.ZooError, match=r"spa-eng is not prepared in .* cannot be reached.*--data sample"):
+    with pytest.raises(zoo.ZooError, match=r"spa-eng is not prepared in .* cannot be reached.*Give --data-dir"):
         zoo.data.spanish_english(zoo.RunConfig(data="real"))
 
 
