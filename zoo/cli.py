@@ -125,7 +125,7 @@ def _list(options):
     from zoo import card, registry
 
     builders = [registry.model_info(name) for name in registry.list_models(options.pattern, options.mapping)]
-    mapping = options.mapping and options.mapping.replace("-", "_")
+    mapping = registry.checked_mapping(options.mapping)
     cards = card.readable(path for name, path in card.artefacts().items() if fnmatch(name, options.pattern))
     cards = [(path, facts) for path, facts in cards if mapping in (None, facts["mapping"])]
     if options.json:

@@ -70,11 +70,17 @@ def register_model(*, mapping: str):
     return register
 
 
+def checked_mapping(mapping: str | None) -> str | None:
+    """A mapping as `MAPPINGS` has it, of `many_to_one` or `many-to-one`; None stays. Raises `ZooError` for any other."""
+    name = mapping and mapping.replace("-", "_")
+    if name not in (None, *MAPPINGS):
+        raise ZooError(f"There is no mapping {name!r}; there are {', '.join(MAPPINGS)}.")
+    return name
+
+
 def list_models(pattern: str = "*", mapping: str | None = None) -> list[str]:
     """Names of the builders that match a shell pattern, of one mapping if given (`many_to_one` or `many-to-one`), sorted."""
-    mapping = mapping and mapping.replace("-", "_")
-    if mapping not in (None, *MAPPINGS):
-        raise ZooError(f"There is no mapping {mapping!r}; there are {', '.join(MAPPINGS)}.")
+    mapping = checked_mapping(mapping)
     models = _infos().values()
     return sorted(model.name for model in models if fnmatch.fnmatch(model.name, pattern) and mapping in (None, model.mapping))
 
