@@ -28,6 +28,13 @@ TRAIN = (
         (f"Hoy {verb} pan.", f"Today {see} bread.")
         for verb, see in (("veo", "I see"), ("busco", "we want"), ("ve", "she sees"))
     ]
+    + [(f"Ven, {name}, por favor.", f"Come, {name}, please.") for name in NAMES[:3]]
+    + [
+        (f"{yes}, {name} viene.", f"{there}, {name} comes.")
+        for yes, there in (("No", "No"), ("Bueno", "Well"))
+        for name in NAMES[:2]
+    ]
+    + [("Viene Tom, ¿verdad?", "Tom comes, doesn't he?"), ("Viene Ana, ¿verdad?", "Ana comes, doesn't she?")]
     + [("¡Hola!", "Hello!"), ("Sí.", "Yes."), ("No sé.", "I don't know.")]
 )
 
@@ -57,7 +64,7 @@ def variants():
 def test_the_pairs_themselves_stay_and_the_card_tells_of_the_others():
     data = with_variants(splits(TRAIN))
     count = data.sizes["train"] - len(TRAIN)
-    assert 0.05 < count / len(TRAIN) < 0.6
+    assert 0.05 < count / len(TRAIN) < 0.8
     assert data.description.startswith(f"pairs; and {count:,} variants of the training pairs")
     assert (data.sizes["validation"], data.sizes["test"]) == (1, 1)
 
@@ -108,6 +115,18 @@ def test_names_are_the_same_on_both_sides(variants):
 def test_words_have_the_translation_that_the_pairs_show(variants):
     alone = {source.lower(): target.lower() for source, target in variants}
     assert {"perro": "dog", "gato": "cat", "libro": "book"}.items() <= alone.items()
+
+
+def test_what_stands_before_or_after_a_comma_is_said_alone_too(variants):
+    said = {source.lower().rstrip("."): target.lower().rstrip(".") for source, target in variants}
+    assert {"por favor": "please", "no": "no", "bueno": "well"}.items() <= said.items()
+    assert not any(_plain_key(source) == "verdad" for source in said)  # translated in more ways than one
+
+
+def test_single_words_come_in_capitals_too(variants):
+    shouted = [(source, target) for source, target in variants if len(source) > 1 and source.isupper()]
+    assert shouted
+    assert all(target.isupper() for _, target in shouted)
 
 
 def test_nothing_of_the_other_splits_is_made():

@@ -7,7 +7,7 @@ from zoo.data.translations import Pairs
 
 # The most of each kind, as a share of the pairs.
 NAMES, NUMBERS, BARE = 0.12, 0.03, 0.02
-BARE_NAMES = 0.004  # few: a word alone with a capital is seldom a name
+BARE_NAMES = 0.005  # few: a word alone with a capital is seldom a name
 
 WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 NUMBER = re.compile(r"\d+(?:[.,:]\d+)*")
@@ -96,7 +96,8 @@ def renamed(pairs: Pairs, rng) -> Pairs:
     for pair, name in share(found, NAMES, pairs, rng):
         new = draw()
         variants.append(tuple(re.sub(rf"\b{name}\b", new, text) for text in pair))
-    return variants + [(name, name) for name in (draw() for _ in range(round(BARE_NAMES * len(pairs))))]
+    bare = [draw() for _ in range(round(BARE_NAMES * len(pairs)))]
+    return variants + [(name, name) for name in (name.upper() if rng.random() < 0.2 else name for name in bare)]
 
 
 def _inventor(words: list[str], pairs: Pairs, rng):

@@ -18,18 +18,24 @@ from zoo.data.splits import Splits
 from zoo.data.translations import Pairs, key
 
 # The most of each kind, as a share of the pairs.
-CASUAL, SHORT, PHRASES = 0.12, 0.3, 0.08
+CASUAL, SHORT, PHRASES = 0.12, 0.34, 0.08
 # Sentences of one or two words are what people try first, and few: each is there so often.
 TIMES = 20
 
+# Of one or two words on a sheet of capitals, so many.
+CAPITALS = 0.06
+
 SENTENCE = re.compile(r"([^\w\s]*)(\w.*?)([.!?…。]+)")  # marks that open it, its words, marks that close it
+FIRST = re.compile(r"[^\w\s]*([^\W\d_][^,;:!?]*)[,!]+ +[^\w\s]*\w.*")  # what a sentence begins with, before a comma
+LAST = re.compile(r".*\w[,!]+ +[^\w\s]*([^\W\d_][^,;:!?]*?)[.!?…。]+")  # what it ends with, after one
 
 
 def with_variants(splits: Splits, *, seed: int = 0) -> Splits:
     """Sentence pairs with variants of the training pairs beside them, not as many as these, and most of them short.
 
     - Sentences as they are typed in haste: in lower case, without accents, without the marks around them; the translation then
-      begins and ends likewise. Of one or two words, all, in several ways.
+      begins and ends likewise. Of one or two words, all, in several ways, capitals among them.
+    - What is said before or after a comma ("Yes, ...", "..., please"), as sentences of their own.
     - Pairs with the same numbers or the same name on both sides, with others in their place; also numbers and names alone.
     - Words and short phrases with the translation that the training pairs show; see `phrase_table`.
 
@@ -100,12 +106,15 @@ def _casual(pairs: Pairs, rng) -> Pairs:
             sentences.append(sides)
     usual = _usual_case(target for _, target in pairs)
     short = [sides for sides in sentences if max(len(side[2].split()) for side in sides) <= 2]
-    drawn = share(sentences, CASUAL, pairs, rng) + TIMES * share(short, SHORT / TIMES, pairs, rng)
+    short += [tuple(map(SENTENCE.fullmatch, pair)) for pair in _asides(pairs)]
+    drawn = share(sentences, CASUAL, pairs, rng) + share(TIMES * short, SHORT, pairs, rng)
     variants = []
     for source, target in drawn:
         (opening, words, closing), (first, translation, last) = source.groups(), target.groups()
         what = rng.random()
-        if what < 0.35:
+        if max(len(words.split()), len(translation.split())) <= 2 and rng.random() < CAPITALS:
+            words, translation, what = words.upper(), translation.upper(), 1
+        elif what < 0.35:
             words, translation = words.lower(), _uncapitalised(translation, usual)
         elif what < 0.7:
             words, translation = words[0].lower() + words[1:], _uncapitalised(translation, usual)
@@ -121,6 +130,23 @@ def _casual(pairs: Pairs, rng) -> Pairs:
             first = last = ""
         variants.append((f"{opening}{words}{closing}", f"{first}{translation}{last}"))
     return variants
+
+
+def _asides(pairs: Pairs, *, least: int = 2, share: float = 0.5) -> Pairs:
+    """Sentences of up to three words, made of what stands before the first or after the last comma on both sides alike."""
+    found = {}
+    for place in (FIRST, LAST):
+        counts = collections.defaultdict(collections.Counter)
+        for pair in pairs:
+            sides = [place.fullmatch(text) for text in pair]
+            if all(side and len(side[1].split()) <= 3 and "," not in side[1] for side in sides):
+                source, target = (side[1][0].upper() + side[1][1:] for side in sides)
+                counts[source][target] += 1
+        for source, targets in counts.items():
+            target = max(sorted(targets), key=targets.get)
+            if targets[target] >= max(least, share * targets.total()):
+                found.setdefault(source, target)  # what begins a sentence is rather one of its own than what ends it
+    return [(f"{source}.", f"{target}.") for source, target in found.items()]
 
 
 def _phrases(pairs: Pairs, rng) -> Pairs:
