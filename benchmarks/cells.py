@@ -12,7 +12,7 @@ from pathlib import Path
 import tyro
 from table import write
 
-from zoo import card
+from zoo.artefacts import card
 
 ALONE = "accuracy, recurrent alone"
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import tyro
 from table import write
 
-from zoo import card
+from zoo.artefacts import card
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,7 @@ from rich.progress import track
 from table import write
 
 import zoo
-from zoo import exporting
+from zoo.artefacts import export as exporting
 from zoo.data.film_reviews import film_reviews
 from zoo.layers import recurrent
 

@@ -38,7 +38,7 @@ from rich.progress import track
 from table import read, write
 
 import zoo
-from zoo import exporting
+from zoo.artefacts import export as exporting
 from zoo.data.film_reviews import film_reviews
 
 RESULTS = Path(__file__).with_name("results")

@@ -5,7 +5,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from zoo import exporting, trust
+from zoo.artefacts import export as exporting
+from zoo.artefacts import trust
 from zoo.kernels import rows
 from zoo.layers.stack import CELLS
 

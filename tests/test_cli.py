@@ -12,7 +12,8 @@ import pytest
 import small_cards
 
 import zoo
-from zoo import card as cards
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.cli import main
 
 TEXTS = ["A wonderful film.", 'Utterly dull, and "bad"', "I left early"]
@@ -51,7 +52,7 @@ def test_list(zoo_command, shelf):
     lines = zoo_command("list").splitlines()
     assert any("text_classifier" in line and "many-to-one" in line for line in lines)
     (line,) = [line for line in lines if "tiny_review" in line]
-    card = cards.read(cards.find("tiny_review"))
+    card = cards.read(find.artefact("tiny_review"))
     for part in ("2", "many-to-one", f"accuracy {card['scores']['accuracy']['value']:.4f}", "MB", "text_classifier"):
         assert part in line
 
@@ -75,7 +76,7 @@ def test_info(zoo_command, shelf):
     assert "cell = 'lstm'" in said
     assert "num_classes = (required)" in said
     assert json.loads(zoo_command("info", "text_classifier", "--json"))["arguments"]["layers"] == "1"
-    card = cards.read(cards.find("tiny_review"))
+    card = cards.read(find.artefact("tiny_review"))
     assert cards.render(card) in zoo_command("info", "tiny_review")
     assert json.loads(zoo_command("info", "tiny_review", "--json")) == card
 
@@ -164,7 +165,7 @@ def captioner(tmp_path, monkeypatch):
     (tmp_path / "a.jpg").write_text("a dog")
     (tmp_path / "b.jpg").touch()
     model = FakeModel()
-    monkeypatch.setattr("zoo.loading.load", lambda name, version, trusted: model)
+    monkeypatch.setattr("zoo.artefacts.load.load", lambda name, version, trusted: model)
     return model
 
 
@@ -221,7 +222,7 @@ CAPTIONER_ERRORS = {
 
 @pytest.mark.parametrize("arguments", CAPTIONER_ERRORS)
 def test_errors_with_files_are_known_before_the_model_is_loaded(zoo_command, captioner, monkeypatch, arguments):
-    monkeypatch.setattr("zoo.loading.load", None)
+    monkeypatch.setattr("zoo.artefacts.load.load", None)
     code, message = zoo_command("predict", "captioner", *arguments.split())
     assert code == 2
     assert message.startswith("error: ")

@@ -8,8 +8,8 @@ import pytest
 import small_cards
 
 import zoo
-from zoo import card as cards
 from zoo import config, names
+from zoo.artefacts import find
 
 
 @pytest.mark.parametrize("name", ["imdb_sentiment", "a", "7", "A-b.c_d", "x" * 100, "_x", "a..b"])
@@ -53,8 +53,8 @@ def test_directories_that_are_no_version(name, tmp_path):
     small_cards.write(tmp_path / "model" / "2")
     with contextlib.suppress(OSError):
         small_cards.write(tmp_path / "model" / (name or "none"))
-    assert cards.versions(tmp_path / "model") == [2]
-    assert cards.find(tmp_path / "model").name == "2"
+    assert find.versions(tmp_path / "model") == [2]
+    assert find.artefact(tmp_path / "model").name == "2"
 
 
 @pytest.mark.parametrize("name", [name for name in WRONG_NAMES if isinstance(name, str)] + ["/" * 5000, "y" * 5000])

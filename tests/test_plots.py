@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 import zoo
-from zoo import card as cards
-from zoo import exporting, plots
+from zoo import plots
+from zoo.artefacts import card as cards
+from zoo.artefacts import export as exporting
 from zoo.data import photos
 
 RANDOM = np.random.default_rng(0)

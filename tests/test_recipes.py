@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import zoo
-from zoo import card as cards
 from zoo import config as configs
+from zoo.artefacts import card as cards
 
 RECIPES = sorted((Path(__file__).parents[1] / "recipes").glob("*.py"))
 

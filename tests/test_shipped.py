@@ -9,9 +9,10 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import card as cards
-from zoo.loading import readable
-from zoo.publishing import PUBLISHED, write_index
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
+from zoo.artefacts.load import readable
+from zoo.artefacts.publish import PUBLISHED, write_index
 
 ROOT = Path(__file__).parents[1] / "saved_models"
 SHIPPED = sorted(path.parent for path in ROOT.glob("*/*/card.json"))
@@ -60,7 +61,7 @@ def test_its_files_are_those_of_the_card_and_few(model):
     assert cards.hashes(model.directory) == model.card["files"]
     assert megabytes(model.directory) <= LARGEST.get(model.card["name"], LARGEST_OTHER)
     assert sum(map(megabytes, SHIPPED)) <= LARGEST_TOGETHER
-    assert cards.versions(model.directory.parent) == [int(model.directory.name)]  # one version of each
+    assert find.versions(model.directory.parent) == [int(model.directory.name)]  # one version of each
 
 
 def test_it_is_a_whole_run_on_real_data(model):
@@ -108,6 +109,6 @@ def test_the_table_is_that_of_the_cards(tmp_path):
     for directory in SHIPPED:
         copy = tmp_path / directory.relative_to(ROOT)
         copy.mkdir(parents=True)
-        shutil.copy(directory / cards.FILE, copy)
+        shutil.copy(directory / find.CARD, copy)
     write_index(tmp_path)
     assert (ROOT / "README.md").read_text(encoding="utf-8") == (tmp_path / "README.md").read_text(encoding="utf-8")

@@ -230,7 +230,7 @@ def test_damaged_weights_are_known_before_training_goes_on(reference, train, tmp
 def test_what_cannot_be_published_in_the_end_is_not_trained(train, tmp_path, monkeypatch):
     with pytest.raises(zoo.ZooError, match="This run, trained on the own data, is not published"):
         train(tmp_path / "runs", publish=True)
-    monkeypatch.setattr("zoo.publishing.PUBLISHED", ("own",))
+    monkeypatch.setattr("zoo.artefacts.publish.PUBLISHED", ("own",))
     with pytest.raises(zoo.ZooError, match=r"This run is a try-out \(--max-steps 2\)"):
         train(tmp_path / "runs", publish=True, max_steps=2)
     (tmp_path / "saved_models").touch()

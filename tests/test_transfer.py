@@ -12,9 +12,9 @@ import tiny
 from small import SENTIMENTS, assert_equal, columns, reviews, splits, weights
 
 import zoo
-from zoo import card as cards
 from zoo import config as configs
-from zoo import lineage
+from zoo.artefacts import card as cards
+from zoo.artefacts import lineage
 from zoo.data.drawn_digits import drawn_digits
 from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews

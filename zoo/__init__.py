@@ -9,27 +9,22 @@ __version__ = "0.2.0.dev0"
 
 _HOME = {
     # what can be built
-    "create_model": "zoo.registry",
+    "create_model": "zoo.factory",
     "list_models": "zoo.registry",
     "model_info": "zoo.registry",
     "register_model": "zoo.registry",
     # what is trained
     "Task": "zoo.tasks",
-    "ImageClassifier": "zoo.models.image_classifier",
-    "SeriesRegressor": "zoo.models.series_regressor",
-    "TextClassifier": "zoo.models.text_classifier",
-    "ImageCaptioner": "zoo.models.image_captioner",
-    "Translator": "zoo.models.sequence_to_sequence",
     "RunConfig": "zoo.config",
     "fit": "zoo.training",
-    "export": "zoo.exporting",
-    "publish": "zoo.publishing",
+    "export": "zoo.artefacts.export",
+    "publish": "zoo.artefacts.publish",
     "run": "zoo.config",
     # what is used
-    "load": "zoo.loading",
+    "load": "zoo.artefacts.load",
     "Client": "zoo.serving.client",
     "GrpcClient": "zoo.serving.client",
-    "load_task": "zoo.tasks",
+    "load_task": "zoo.artefacts.rebuild",
     "ZooError": "zoo.errors",
     # what is measured
     "gradient_flow": "zoo.gradients",
@@ -44,17 +39,25 @@ _HOME = {
     "preprocessing": None,
 }
 
-__all__ = ["__version__", *_HOME]
-
 
 def __getattr__(name):
-    if name not in _HOME:
+    if name == "__all__":
+        return ["__version__", *_homes()]
+    homes = _homes()
+    if name not in homes:
         raise AttributeError(f"module 'zoo' has no attribute {name!r}")
-    home = _HOME[name]
+    home = homes[name]
     value = importlib.import_module(f"zoo.{name}") if home is None else getattr(importlib.import_module(home), name)
     globals()[name] = value
     return value
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *_homes()})
+
+
+def _homes() -> dict:
+    """Public name → its module; the families of tasks are found, not listed."""
+    from zoo.registry import families
+
+    return _HOME | families()

@@ -122,11 +122,12 @@ def _parser() -> argparse.ArgumentParser:
 def _list(options):
     from fnmatch import fnmatch
 
-    from zoo import card, registry
+    from zoo import registry
+    from zoo.artefacts import card, find
 
     builders = [registry.model_info(name) for name in registry.list_models(options.pattern, options.mapping)]
     mapping = registry.checked_mapping(options.mapping)
-    cards = card.readable(path for name, path in card.artefacts().items() if fnmatch(name, options.pattern))
+    cards = card.readable(path for name, path in find.artefacts().items() if fnmatch(name, options.pattern))
     cards = [(path, facts) for path, facts in cards if mapping in (None, facts["mapping"])]
     if options.json:
         models = [{"name": info.name, "mapping": info.mapping, "summary": info.summary} for info in builders]
@@ -153,7 +154,8 @@ def _list(options):
 
 
 def _info(options):
-    from zoo import card, registry
+    from zoo import registry
+    from zoo.artefacts import card, find
 
     if options.name in registry.list_models():
         info = registry.model_info(options.name)
@@ -163,17 +165,17 @@ def _info(options):
             print(f"{info.name} ({info.mapping.replace('_', '-')}), {info.module}\n\n{info.doc}\n\nDefaults:")
             print("\n".join(f"  {key} = {default or '(required)'}" for key, default in info.arguments.items()))
         return
-    directory = card.find(options.name)
+    directory = find.artefact(options.name)
     facts = card.read(directory)
     text = json.dumps(facts, indent=1, ensure_ascii=False) if options.json else f"{card.render(facts)}\nPath: {directory}"
     print(printable(text))
 
 
 def _predict(options):
-    from zoo import card, shell
+    from zoo.artefacts import card, find, shell
 
     # what is wrong with the command is known at once, before TensorFlow is imported
-    signatures = card.read(card.find(options.name, options.version))["signatures"]
+    signatures = card.read(find.artefact(options.name, options.version))["signatures"]
     if options.signature not in signatures:
         raise ZooError(f"There is no signature {options.signature!r}; there are {', '.join(sorted(signatures))}.")
     names = signatures[options.signature]["inputs"]
@@ -182,7 +184,7 @@ def _predict(options):
         _check_plot(options, signatures, len(items))
     if not items:
         return
-    from zoo import loading
+    from zoo.artefacts import load as loading
 
     model = loading.load(options.name, options.version, trusted=options.trusted)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
@@ -208,14 +210,15 @@ def _check_plot(options, signatures, count):
 
 
 def _evaluate(options):
-    from zoo import card
+    from zoo.artefacts import card, find
 
-    card.find(options.name, options.version)
-    from zoo import loading, origin
+    find.artefact(options.name, options.version)
+    from zoo.artefacts import load as loading
+    from zoo.artefacts import rescore
 
     model = loading.load(options.name, options.version, trusted=options.trusted)
     with contextlib.redirect_stdout(sys.stderr):  # what is said of the data, and the progress, are no part of the answer
-        test, score = origin.test_and_score(model.card, options.data_dir, trusted=options.trusted)
+        test, score = rescore.test_and_score(model.card, options.data_dir, trusted=options.trusted)
         scores = score(model, test)
     if options.json:
         print(json.dumps(scores, indent=1))
@@ -227,17 +230,18 @@ def _evaluate(options):
 
 
 def _renew(options):
-    from zoo import card
+    from zoo.artefacts import card, find
 
-    facts = card.read(card.find(options.name))
-    from zoo import exporting, origin
+    facts = card.read(find.artefact(options.name))
+    from zoo.artefacts import export as exporting
+    from zoo.artefacts import rescore
 
-    test, score = origin.test_and_score(facts, options.data_dir, trusted=options.trusted)
+    test, score = rescore.test_and_score(facts, options.data_dir, trusted=options.trusted)
     exporting.renew(options.name, test=test, score=score, root=options.to, trusted=options.trusted)
 
 
 def _publish(options):
-    from zoo.publishing import publish
+    from zoo.artefacts.publish import publish
 
     publish(options.run, options.to)
 
@@ -249,14 +253,14 @@ def _serve(options):
         raise ZooError(f'zoo serve needs {error.name}: pip install "sequence-zoo[serve]".') from error
     import asyncio
 
-    from zoo import card
+    from zoo.artefacts import find
 
     if options.model_config_file and options.names:
         raise ZooError("Give names or --model-config-file, not both.")
     if options.model_config_file:
         configs = tuple(models.read_config(options.model_config_file))
     else:
-        bases = card.bases(options.names)
+        bases = find.bases(options.names)
         configs = tuple(models.ModelConfig(name, base, trusted=options.trusted) for name, base in bases.items())
     for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_steps", "max_body_mb", "timeout"):
         if getattr(options, name) <= 0:

@@ -1,7 +1,7 @@
-"""What can be built: builders register here with `@register_model`, and `create_model` finds them by name.
+"""What there is: builders, the families of tasks around them, loaders of data; found by name, never listed by hand.
 
-The facts about a builder (`list_models`, `model_info`) are read from the source of `zoo/models/*.py`, so that listing them
-needs neither TensorFlow nor an import of the families; a family is imported when one of its models is created.
+The facts are read from the source of `zoo/models/*.py` and `zoo/data/*.py`, so that listing them needs neither TensorFlow
+nor an import; a family is imported when one of its models is created. Builders of other packages use `@register_model` too.
 """
 
 import ast
@@ -41,6 +41,12 @@ class BuiltBy:
 
     name: str
     arguments: dict[str, Any]
+
+    def build(self):
+        """Makes the same model anew, with freshly initialised weights."""
+        model = builder(self.name)(**self.arguments)
+        model.built_by = self
+        return model
 
 
 def register_model(*, mapping: str):
@@ -93,41 +99,12 @@ def model_info(name: str) -> ModelInfo:
     return infos[name]
 
 
-def create_model(name: str, *, weights: str | None = None, **arguments: Any):
-    """Builds an uncompiled `keras.Model`.
-
-    Args:
-        name: a name from `list_models()`.
-        weights: name or path of an artefact of the same builder to start from. Its own arguments are then the defaults of
-            those that are not given. A layer of another shape (a head with another number of classes) stays as
-            initialised, and that is printed.
-        **arguments: the builder's own; `None` means its default.
-
-    Raises:
-        ZooError: for an unknown name or argument, or if the artefact is of another builder or no layer of it fits.
-    """
-    from zoo import lineage
-
+def builder(name: str) -> Callable:
+    """The builder of a name; its family is imported, if it was not."""
     info = model_info(name)
-    given = {key: value for key, value in arguments.items() if value is not None}
-    theirs = lineage.arguments(weights, name) if weights is not None else {}
-    unknown = sorted({*arguments, *theirs} - set(info.arguments))
-    if unknown:
-        known = ", ".join(key if default == "" else f"{key}={default}" for key, default in info.arguments.items())
-        raise ZooError(f"{name} takes no argument {', '.join(unknown)}; it takes {known}.")
-    arguments = theirs | given
-    missing = [key for key, default in info.arguments.items() if default == "" and key not in arguments]
-    if missing:
-        raise ZooError(f"{name} needs the argument {', '.join(missing)}.")
     if name not in _builders:
         importlib.import_module(info.module)
-    model = _builders[name](**arguments)
-    model.built_by = BuiltBy(name, arguments)
-    model.lineage = lineage.Lineage(model)
-    if weights is not None:
-        lineage.restore(model, weights)
-        print(model.lineage.describe(model))
-    return model
+    return _builders[name]
 
 
 def did_you_mean(name: str, names) -> str:
@@ -144,20 +121,42 @@ def _infos() -> dict[str, ModelInfo]:
 def _declared() -> dict[str, ModelInfo]:
     """The builders of this package, read from the source of its families."""
     infos = {}
-    for path in sorted(Path(__file__).with_name("models").glob("*.py")):
-        for node in ast.parse(path.read_text(encoding="utf-8")).body:
-            if not isinstance(node, ast.FunctionDef):
-                continue
-            for decorator in node.decorator_list:
-                if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", None) == "register_model":
-                    mapping = {keyword.arg: ast.literal_eval(keyword.value) for keyword in decorator.keywords}["mapping"]
-                    doc = ast.get_docstring(node) or ""
-                    defaults = ["" if default is None else ast.unparse(default) for default in node.args.kw_defaults]
-                    arguments = {arg.arg: default for arg, default in zip(node.args.kwonlyargs, defaults, strict=True)}
-                    infos[node.name] = ModelInfo(
-                        node.name, mapping, _first_sentence(doc), doc, arguments, f"zoo.models.{path.stem}"
-                    )
+    for module, node in _definitions("models", ast.FunctionDef):
+        for decorator in node.decorator_list:
+            if isinstance(decorator, ast.Call) and getattr(decorator.func, "id", None) == "register_model":
+                mapping = {keyword.arg: ast.literal_eval(keyword.value) for keyword in decorator.keywords}["mapping"]
+                doc = ast.get_docstring(node) or ""
+                defaults = ["" if default is None else ast.unparse(default) for default in node.args.kw_defaults]
+                arguments = {arg.arg: default for arg, default in zip(node.args.kwonlyargs, defaults, strict=True)}
+                infos[node.name] = ModelInfo(node.name, mapping, _first_sentence(doc), doc, arguments, module)
     return infos
+
+
+@functools.cache
+def families() -> dict[str, str]:
+    """The tasks of this package, the public classes in `zoo/models/*.py` that derive from one: name → module."""
+    return {node.name: module for module, node in _definitions("models", ast.ClassDef) if node.bases}
+
+
+@functools.cache
+def loaders() -> dict[str, str]:
+    """The loaders of data of this package, the public functions in `zoo/data/*.py` that give `Splits` anew: name → module."""
+    return {
+        node.name: module
+        for module, node in _definitions("data", ast.FunctionDef)
+        if node.returns is not None
+        and ast.unparse(node.returns) == "Splits"
+        and module != "zoo.data.splits"
+        and not any(argument.arg == "splits" for argument in node.args.args)  # makes others of those
+    }
+
+
+def _definitions(package: str, kind):
+    """(module, node) of the public functions or classes of the modules in `zoo/PACKAGE/*.py`."""
+    for path in sorted((Path(__file__).parent / package).glob("*.py")):
+        for node in ast.parse(path.read_text(encoding="utf-8")).body:
+            if isinstance(node, kind) and not node.name.startswith("_"):
+                yield f"zoo.{package}.{path.stem}", node
 
 
 def _first_sentence(doc: str) -> str:

@@ -2,7 +2,8 @@
 
 import json
 
-from zoo import card as cards
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 
 HASH = "0" * 64
 
@@ -56,13 +57,13 @@ def write(directory, **fields):
     directory.mkdir(parents=True, exist_ok=True)
     if files := cards.hashes(directory):
         fields = {"files": files, **fields}
-    (directory / cards.FILE).write_text(json.dumps(card(**fields)), encoding="utf-8")
+    (directory / find.CARD).write_text(json.dumps(card(**fields)), encoding="utf-8")
     return directory
 
 
 def change(directory, change):
     """Changes the card of an artefact by a function, as whoever made it can; gives the directory."""
-    card = json.loads((directory / cards.FILE).read_text(encoding="utf-8"))
+    card = json.loads((directory / find.CARD).read_text(encoding="utf-8"))
     change(card)
-    (directory / cards.FILE).write_text(json.dumps(card), encoding="utf-8")
+    (directory / find.CARD).write_text(json.dumps(card), encoding="utf-8")
     return directory

@@ -8,7 +8,7 @@ import small_cards
 import tensorflow as tf
 
 import zoo
-from zoo import exporting
+from zoo.artefacts import export as exporting
 from zoo.data import drawn_digits, photos
 from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews

@@ -8,8 +8,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import card as cards
 from zoo import config as configs
+from zoo.artefacts import card as cards
 from zoo.data.drawn_digits import drawn_digits, examples
 
 ROOT = Path(__file__).parents[2]

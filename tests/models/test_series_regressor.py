@@ -9,8 +9,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import card as cards
 from zoo import config as configs
+from zoo.artefacts import card as cards
 from zoo.cli import main
 from zoo.metrics import regression_scores
 

@@ -14,8 +14,8 @@ import yaml
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, text_format, wrappers_pb2
 
 import zoo
-from zoo import card as cards
 from zoo import cli
+from zoo.artefacts import card as cards
 from zoo.errors import ZooError
 from zoo.serving import deploy
 from zoo.serving.models import ModelConfig, read_config

@@ -8,7 +8,7 @@ import tensorflow as tf
 from google.protobuf import text_format
 from tensorflow.core.protobuf import saved_model_pb2
 
-from zoo.card import numbered
+from zoo.artefacts.find import numbered
 from zoo.errors import ZooError
 from zoo.serving.models import ModelConfig
 

@@ -5,16 +5,18 @@ import functools
 import keras
 import tensorflow as tf
 
-from zoo import decoding, lineage
+from zoo import decoding
 from zoo import layers as zoo_layers
+from zoo.artefacts import lineage
 from zoo.errors import ZooError
+from zoo.factory import create_model
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import OUTPUT_ROWS, first, generate, look, shifted, token_names
 from zoo.preprocessing import Images, SubWords, at_least_one
-from zoo.registry import create_model, register_model
+from zoo.registry import register_model
 from zoo.tasks import Task
 
 ENCODERS = ("convolutional", "efficientnet_lite0")

@@ -3,11 +3,12 @@
 import keras
 import tensorflow as tf
 
-from zoo import lineage
+from zoo.artefacts import lineage
 from zoo.errors import ZooError
+from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import Images, at_least_one
-from zoo.registry import create_model, register_model
+from zoo.registry import register_model
 from zoo.tasks import LABELS, Task, checked_labels
 
 ENCODERS = ("convolutional", "rows")

@@ -3,15 +3,17 @@
 import keras
 import tensorflow as tf
 
-from zoo import decoding, lineage
+from zoo import decoding
+from zoo.artefacts import lineage
 from zoo.errors import ZooError
+from zoo.factory import create_model
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.models.text_generation import OUTPUT_ROWS, first, generate, log_probabilities, look, shifted, token_names
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
-from zoo.registry import create_model, register_model
+from zoo.registry import register_model
 from zoo.tasks import Task, not_texts
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")

@@ -5,8 +5,9 @@ import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
-from zoo.registry import create_model, register_model
+from zoo.registry import register_model
 from zoo.tasks import Task
 
 

@@ -5,11 +5,12 @@ import numpy as np
 import tensorflow as tf
 
 from zoo import layers as zoo_layers
-from zoo import lineage
+from zoo.artefacts import lineage
 from zoo.errors import ZooError
+from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings
-from zoo.registry import create_model, register_model
+from zoo.registry import register_model
 from zoo.tasks import LABELS, Task, checked_labels, not_texts
 
 EXAMPLES = (

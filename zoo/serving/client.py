@@ -203,7 +203,7 @@ class GrpcClient(_Client):
     def _request(self, items, name, version, label, signature):
         from tensorflow_serving.apis import predict_pb2
 
-        from zoo.loading import readable
+        from zoo.artefacts.load import readable
         from zoo.serving import tensors
 
         def ask():

@@ -10,7 +10,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from zoo import card as cards
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.errors import ZooError
 from zoo.names import valid_name
 
@@ -56,7 +57,7 @@ def measure(name, *, trusted=False) -> Timing:
         name: name or path of an artefact.
         trusted: see `zoo.load`.
     """
-    from zoo import loading
+    from zoo.artefacts import load as loading
 
     model = loading.load(name, trusted=trusted)
     examples = [example["input"] for example in model.card["examples"]]
@@ -97,7 +98,7 @@ def write(
     directory = Path(directory)
     here, served = directory.resolve().name, {}  # name → version → directory
     for name, base in _beside(directory.resolve(), names).items():
-        there = cards.version_directories(base)
+        there = find.version_directories(base)
         served[name] = {version: there[version] for version in sorted(there)[-2 if canary else -1 :]}
     device, timings = _device(), {}
     batched = [name for name, versions in served.items() if _batched(versions[max(versions)])]
@@ -140,10 +141,10 @@ def _beside(directory, names):
     if not re.fullmatch(r"[\w.-]+", directory.name):  # it stands in a Dockerfile
         raise ZooError(f"The name of {directory} must be of letters, digits, '.', '_' and '-'.")
     root = directory.parent / "saved_models"
-    if not names and not cards.artefacts():
-        looked = ", ".join(words if place is None else f"{words} ({place.resolve()})" for words, place in cards.roots())
+    if not names and not find.artefacts():
+        looked = ", ".join(words if place is None else f"{words} ({place.resolve()})" for words, place in find.roots())
         raise ZooError(f"There is no published artefact; looked in {looked}. Run zoo deploy where saved_models/ is.")
-    bases = cards.bases(names)
+    bases = find.bases(names)
     if foreign := [name for name in bases if not valid_name(name)]:
         raise ZooError(f"{foreign[0]} is a path; publish the artefact and give its name.")
     for name, base in bases.items():

@@ -14,7 +14,7 @@ from google.protobuf import text_format
 from tensorflow_serving.apis import get_model_status_pb2
 from tensorflow_serving.config import model_server_config_pb2
 
-from zoo.card import numbered
+from zoo.artefacts.find import numbered
 from zoo.errors import ZooError
 from zoo.serving.batching import Batching, Threads
 from zoo.serving.errors import InvalidArgument, NotFound, told

@@ -12,8 +12,9 @@ from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 from tensorflow.python.eager import cancellation  # not public, but nothing public ends a function that runs
 from tensorflow_serving.apis import prediction_log_pb2
 
-from zoo import card as cards
-from zoo import files, trust
+from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import find, trust
 from zoo.errors import ZooError
 from zoo.serving.batching import Batcher
 from zoo.serving.errors import (
@@ -61,7 +62,7 @@ class Servable:
 
     def __init__(self, name: str, version: int, directory: Path, *, trusted: bool = False):
         self.name, self.version = name, version
-        if (directory / cards.FILE).is_file():  # other SavedModels have none
+        if (directory / find.CARD).is_file():  # other SavedModels have none
             cards.verify(directory, cards.read(directory))
         if not trusted:
             trust.check(directory)

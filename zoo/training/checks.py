@@ -3,7 +3,7 @@
 import numpy as np
 import tensorflow as tf
 
-from zoo import lineage
+from zoo.artefacts import lineage
 from zoo.data.labels import renumbered
 from zoo.data.splits import Splits
 from zoo.errors import ZooError

@@ -13,7 +13,9 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
-from zoo import files, kernels, lineage, publishing
+from zoo import files, kernels
+from zoo.artefacts import lineage
+from zoo.artefacts import publish as publishing
 from zoo.errors import ZooError
 from zoo.training import adversarial, checks, state
 from zoo.training.batches import Batches

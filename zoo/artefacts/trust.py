@@ -1,8 +1,9 @@
 """What a SavedModel could do is looked at before TensorFlow loads it: a graph is a program, and ops can read and write files.
 
-Only what computes is taken (`zoo.ops`). Three things in every SavedModel name files, and are taken where they are what
-TensorFlow's own exporter writes: the functions that save and restore its variables, tables that are read from its own assets,
-and its list of assets. `zoo.load`, as all Python, runs what the object graph reaches; TensorFlow Serving runs the main graph.
+Only what computes is taken (`zoo.artefacts.ops`). Three things in every SavedModel name files, and are taken where they are
+what TensorFlow's own exporter writes: the functions that save and restore its variables, tables that are read from its own
+assets, and its list of assets. `zoo.load`, as all Python, runs what the object graph reaches; TensorFlow Serving runs the
+main graph.
 Both are looked at.
 """
 
@@ -13,7 +14,7 @@ from pathlib import Path
 from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
-from zoo import ops
+from zoo.artefacts import ops
 from zoo.errors import ZooError
 from zoo.names import printable
 

@@ -8,7 +8,6 @@ from types import MappingProxyType
 import keras
 import tensorflow as tf
 
-from zoo import lineage
 from zoo.errors import ZooError
 
 LABELS = "labels.txt"  # the asset with the names of a classifier's classes
@@ -69,7 +68,7 @@ class Task(abc.ABC):
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
         """Initialises from statistics of the training split what can be; `zoo.fit` calls it before the first step.
 
-        Only weights of `zoo.lineage.fresh(self.model)` may be changed: others were trained or set by someone.
+        Only weights of `zoo.artefacts.lineage.fresh(self.model)` may be changed: others were trained or set by someone.
         """
 
     def unreadable(self, values) -> list[str]:
@@ -117,29 +116,6 @@ def weights_read_once(model: keras.Model):
         scope.add_update((weight, tf.cast(weight.value, dtype)))
     with scope:
         yield
-
-
-def load_task(name, version=None, *, labels=None, trusted=False) -> Task:
-    """Rebuilds the task of an artefact, with its trained weights, to go on training from.
-
-    Args:
-        name: name or path of an artefact, as in `zoo.load`.
-        version, trusted: see `zoo.load`.
-        labels: of a classifier: names of classes of your own, at least two. Where they are not the artefact's, in whatever
-            order, the head starts fresh for them, and words, vectors and all that is below it stay; what is fresh is printed.
-
-    Raises:
-        ZooError: as `zoo.load`, if the family that the card names is none of this package and was not imported before, or if
-            the labels are no names of classes.
-    """
-    from zoo import loading, origin
-
-    directory, card = loading.checked(name, version, trusted=trusted)
-    task = origin.rebuild(directory, card, labels)
-    lineage.restore(task.model, directory)
-    if not lineage.match_names(task) and lineage.fresh(task.model):
-        print(task.model.lineage.describe(task.model))
-    return task
 
 
 def checked_labels(labels, count: int | None = None) -> tuple[str, ...]:

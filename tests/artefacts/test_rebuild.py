@@ -7,8 +7,9 @@ import pytest
 import small_cards
 
 import zoo
-from zoo import card as cards
-from zoo import origin
+from zoo import registry
+from zoo.artefacts import card as cards
+from zoo.artefacts import find, rescore
 
 
 @pytest.fixture
@@ -27,12 +28,12 @@ def payload(tmp_path, monkeypatch):
         ("payload", "Payload"),
         ("os", "system"),
         ("builtins", "eval"),
-        ("zoo.tasks", "Task"),  # abstract
+        ("zoo.tasks.base", "Task"),  # abstract
         ("zoo.models.text_classifier", "Words"),  # imported there, no family
         ("zoo.models.text_classifier", "_private"),
         ("zoo.models.payload", "Payload"),
         ("zoo.models...payload", "Payload"),
-        ("zoo.exporting", "_Float16Storage"),
+        ("zoo.artefacts.export", "_Float16Storage"),
     ],
 )
 def test_a_card_imports_nothing(copy, payload, module, name):
@@ -82,11 +83,11 @@ def test_examples_and_assets_of_another_kind_are_said(copy):
 
 
 def test_the_loaders_and_scores_are_those_of_this_package():
-    assert {"imdb_reviews", "mnist", "labelled_texts", "adding_problem"} <= origin.loaders().keys()
-    assert origin.scores().keys() == {"accuracy", "translation", "captioning", "regression"}
-    shipped = [cards.read(path) for path in cards.artefacts().values()]
-    assert {card["data"]["loader"] for card in shipped} <= origin.loaders().keys()
-    assert {f"{card['task']['module']}.{card['task']['class']}" for card in shipped} <= origin.families().keys()
+    assert {"imdb_reviews", "mnist", "labelled_texts", "adding_problem"} <= registry.loaders().keys()
+    assert rescore.scores().keys() == {"accuracy", "translation", "captioning", "regression"}
+    shipped = [cards.read(path) for path in find.artefacts().values()]
+    assert {card["data"]["loader"] for card in shipped} <= registry.loaders().keys()
+    assert {(card["task"]["class"], card["task"]["module"]) for card in shipped} <= registry.families().items()
 
 
 def data(loader, source="real", **arguments):
@@ -120,7 +121,7 @@ def data(loader, source="real", **arguments):
 )
 def test_a_card_calls_nothing_but_loaders_and_scores(fields, message):
     with pytest.raises(zoo.ZooError, match=message):
-        origin.test_and_score(small_cards.card(**fields))
+        rescore.test_and_score(small_cards.card(**fields))
 
 
 def test_files_that_a_card_names_are_read_at_the_users_word(tmp_path):
@@ -128,8 +129,8 @@ def test_files_that_a_card_names_are_read_at_the_users_word(tmp_path):
     arguments = {"path": str(tmp_path / "mine.csv"), "text_column": "text", "label_column": "label"}
     card = small_cards.card(data=data("labelled_texts", "own", **arguments))
     with pytest.raises(zoo.ZooError, match=r"read data of whoever trained it \(path .*mine\.csv.*--trusted"):
-        origin.test_and_score(card)
-    test, score = origin.test_and_score(card, trusted=True)
+        rescore.test_and_score(card)
+    test, score = rescore.test_and_score(card, trusted=True)
     assert int(test.cardinality()) > 0
     assert score.__wrapped__ is zoo.metrics.accuracy
     captioner = types.SimpleNamespace(card=card, signatures={}, predict=lambda inputs, **_: [{"caption": "x"}] * len(inputs))

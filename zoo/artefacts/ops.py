@@ -159,7 +159,7 @@ COMPUTING = frozenset(
         )
     ).split()
 )
-# These name files. They are taken where the names cannot be chosen by whoever made the file: see `zoo.trust`.
+# These name files. They are taken where the names cannot be chosen by whoever made the file: see `zoo.artefacts.trust`.
 SAVING = frozenset({"SaveV2", "MergeV2Checkpoints", "ShardedFilename"})
 RESTORING = frozenset({"RestoreV2"})
 READING_ASSETS = frozenset({"InitializeTableFromTextFileV2"})

@@ -3,8 +3,9 @@
 import shutil
 from pathlib import Path
 
-from zoo import card as cards
 from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.errors import ZooError
 from zoo.names import valid_name
 
@@ -22,7 +23,7 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
             cannot be written, or what was written there is not what was read.
     """
     source = Path(run) / "artefact" if (Path(run) / "artefact").is_dir() else Path(run)
-    if not (source / cards.FILE).is_file():
+    if not (source / find.CARD).is_file():
         raise ZooError(f"{run} holds no artefact; give the directory of a finished run (runs/NAME/RUN).")
     facts = cards.read(source)
     cards.verify(source, facts)
@@ -57,7 +58,7 @@ def _copied(source: Path, directory: Path, facts: dict) -> Path:
             shutil.copyfile(path, copy)
     try:
         if cards.read(directory) != facts:
-            raise ZooError(f"{cards.FILE} is not the same")
+            raise ZooError(f"{find.CARD} is not the same")
         cards.verify(directory, facts)
     except ZooError as error:
         raise ZooError(f"Nothing was published: the copy of {source} is not what was read from it ({error})") from error
@@ -88,7 +89,7 @@ def write_index(root: Path) -> None:
 
 def _newest(root: Path) -> list[Path]:
     names = sorted(path.name for path in root.iterdir() if valid_name(path.name))
-    return [root / name / str(there[-1]) for name in names if (there := cards.versions(root / name))]
+    return [root / name / str(there[-1]) for name in names if (there := find.versions(root / name))]
 
 
 def _index(newest: list[Path]) -> str:

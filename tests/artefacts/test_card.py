@@ -12,8 +12,10 @@ import pytest
 import small_cards
 
 import zoo
-from zoo import card as cards
-from zoo import cli, names, publishing
+from zoo import cli, names
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
+from zoo.artefacts import publish as publishing
 
 
 def places(value, path=()):
@@ -64,11 +66,11 @@ def mutations(card, count):
 
 def test_a_card_of_any_shape_is_read_or_refused(tmp_path):
     """Each field of a real card in turn, of each wrong kind: nothing but a `ZooError` comes of it, that names a field."""
-    card = json.loads((cards.find("spanish_to_english") / cards.FILE).read_text(encoding="utf-8"))
+    card = json.loads((find.artefact("spanish_to_english") / find.CARD).read_text(encoding="utf-8"))
     card["examples"] = card["examples"][:1]
     read = refused = 0
     for path, mutant in mutations(card, 3):
-        (tmp_path / cards.FILE).write_text(json.dumps(mutant), encoding="utf-8")
+        (tmp_path / find.CARD).write_text(json.dumps(mutant), encoding="utf-8")
         try:
             facts = cards.read(tmp_path)
         except zoo.ZooError as error:
@@ -131,7 +133,7 @@ def test_what_is_wrong_with_a_card_is_said_and_others_are_listed(case, tmp_path,
     content, message = BAD_CARDS[case]
     bad, good = tmp_path / "models" / "bad" / "1", small_cards.write(tmp_path / "models" / "good" / "1", name="good")
     bad.mkdir(parents=True)
-    (bad / cards.FILE).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
+    (bad / find.CARD).write_bytes(content if isinstance(content, bytes) else content.encode("utf-8", "surrogatepass"))
     for use in (cards.read, zoo.load):
         with pytest.raises(zoo.ZooError, match=message):
             use(bad)
@@ -148,7 +150,7 @@ def test_what_is_wrong_with_a_card_is_said_and_others_are_listed(case, tmp_path,
 
 def test_a_card_as_large_as_a_disk_is_not_read(tmp_path):
     small_cards.write(tmp_path)
-    os.truncate(tmp_path / cards.FILE, 2**40)  # it takes no place
+    os.truncate(tmp_path / find.CARD, 2**40)  # it takes no place
     with pytest.raises(zoo.ZooError, match="larger than 16 MB"):
         cards.read(tmp_path)
 
@@ -182,7 +184,7 @@ def test_answers_are_shown_and_not_obeyed(tmp_path, monkeypatch, capsys):
     small_cards.write(tmp_path / "model")
     answer = {"label": "good\x1b[2J\x9b2J\ttab", "score": 0.5}
     model = types.SimpleNamespace(predict=lambda inputs, signature: [answer])
-    monkeypatch.setattr("zoo.loading.load", lambda name, version, trusted: model)
+    monkeypatch.setattr("zoo.artefacts.load.load", lambda name, version, trusted: model)
     cli.main(["predict", str(tmp_path / "model"), "text"])
     assert capsys.readouterr().out == "good\\u001b[2J\\u009b2J\ttab\t0.5000\n"
     cli.main(["predict", str(tmp_path / "model"), "text", "--json"])

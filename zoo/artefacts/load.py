@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import tensorflow as tf
 
-from zoo import card as cards
-from zoo import files, trust
+from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import find, trust
 from zoo.errors import ZooError
 
 
@@ -160,7 +161,7 @@ def load(name, version: int | None = None, *, trusted: bool = False) -> Model:
 
 def checked(name, version: int | None = None, *, trusted: bool = False) -> tuple[Path, dict]:
     """The directory and the card of an artefact that may be loaded; arguments and errors as of `load`."""
-    directory = cards.find(name, version)
+    directory = find.artefact(name, version)
     card = cards.read(directory)
     cards.verify(directory, card)
     if not trusted:

@@ -1,6 +1,6 @@
 """What `zoo predict` prints."""
 
-from zoo import shell
+from zoo.artefacts import shell
 
 
 def test_a_line_has_texts_first_and_the_names_of_flags_that_are_set_last():

@@ -11,7 +11,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import card as cards
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 
 TEXTS = ["A wonderful film.", "", "awful, awful, awful", "Nobody could call this film dull. " * 9]
 
@@ -120,7 +121,7 @@ def shelves(tmp_path, monkeypatch):
         for version in versions:
             directory = tmp_path / root / name / str(version)
             directory.mkdir(parents=True)
-            (directory / cards.FILE).write_text("{}")
+            (directory / find.CARD).write_text("{}")
         return tmp_path / root / name
 
     return put
@@ -130,24 +131,24 @@ def test_the_newest_version_or_the_one_asked_for(shelves):
     name = shelves("saved_models", "some_artefact", 1, 2, 10)
     (name / "11").mkdir()  # without a card
     (name / "README.md").write_text("")
-    assert cards.find("some_artefact") == name / "10"
-    assert cards.find("some_artefact", 2) == name / "2"
-    assert cards.find(name) == name / "10"
-    assert cards.find(name, 2) == name / "2"
-    assert cards.find(name / "1") == name / "1"
+    assert find.artefact("some_artefact") == name / "10"
+    assert find.artefact("some_artefact", 2) == name / "2"
+    assert find.artefact(name) == name / "10"
+    assert find.artefact(name, 2) == name / "2"
+    assert find.artefact(name / "1") == name / "1"
     for where in ("some_artefact", name):
         with pytest.raises(zoo.ZooError, match="no version 3; there is 1, 2, 10"):
-            cards.find(where, 3)
+            find.artefact(where, 3)
 
 
 def test_the_users_models_come_first(shelves, monkeypatch, tmp_path):
     mine, here = shelves("mine", "some_artefact", 1), shelves("saved_models", "some_artefact", 1, 2)
     other = shelves("saved_models", "other_artefact", 4)
-    assert cards.find("some_artefact") == here / "2"
+    assert find.artefact("some_artefact") == here / "2"
     monkeypatch.setenv("ZOO_MODELS", str(tmp_path / "mine"))
-    assert cards.find("some_artefact") == mine / "1"
-    assert cards.find("other_artefact") == other / "4"
-    found = cards.artefacts()
+    assert find.artefact("some_artefact") == mine / "1"
+    assert find.artefact("other_artefact") == other / "4"
+    found = find.artefacts()
     assert found["some_artefact"].resolve() == mine / "1"
     assert found["other_artefact"].resolve() == other / "4"
 
@@ -219,6 +220,6 @@ def test_a_graph_that_this_tensorflow_cannot_read(copy):
     card = cards.read(copy)
     card["files"] = cards.hashes(copy)
     card["versions"]["tensorflow"] = "3.1"
-    (copy / cards.FILE).write_text(json.dumps(card))
+    (copy / find.CARD).write_text(json.dumps(card))
     with pytest.raises(zoo.ZooError, match=rf"TensorFlow {tf.__version__} cannot load .*, made with 3\.1: "):
         zoo.load(copy)

@@ -11,14 +11,16 @@ from pathlib import Path
 import pytest
 
 import zoo
-from zoo import card as cards
 from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 
 ROOT = Path(zoo.__file__).parents[1]
 PUBLISH = """
 import sys
 from pathlib import Path
-from zoo import files, publishing
+from zoo import files
+from zoo.artefacts import publish as publishing
 run, root, what = Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -37,9 +39,9 @@ def artefact(tmp_path):
     (directory / "saved_model.pb").write_bytes(b"graph")
     (directory / "variables" / "data").write_bytes(bytes(range(256)) * 4_000)
     (directory / "variables" / "variables.index").write_bytes(b"index")
-    card = cards.read(cards.find(ROOT / "saved_models" / "imdb_sentiment"))
+    card = cards.read(find.artefact(ROOT / "saved_models" / "imdb_sentiment"))
     card |= {"name": "films", "files": cards.hashes(directory)}
-    (directory / cards.FILE).write_text(json.dumps(card))
+    (directory / find.CARD).write_text(json.dumps(card))
     (directory / "README.md").write_text("films")
     return directory
 
@@ -133,7 +135,7 @@ def test_a_version_that_appears_at_the_last_moment_is_left_alone(artefact, root,
     assert zoo.publish(artefact, root) == root / "films" / "3"
 
 
-@pytest.mark.parametrize("damaged", ["data", "saved_model.pb", cards.FILE])
+@pytest.mark.parametrize("damaged", ["data", "saved_model.pb", find.CARD])
 def test_a_copy_that_is_not_what_was_read_is_not_published(artefact, root, monkeypatch, damaged):
     def copyfile(source, target):
         original(source, target)
@@ -175,7 +177,7 @@ def test_where_nothing_can_be_written(artefact, tmp_path):
 def test_one_bad_card_does_not_take_the_table_down(artefact, root, capsys):
     zoo.publish(artefact, root)
     shutil.copytree(root / "films", root / "bad")
-    (root / "bad" / "1" / cards.FILE).write_text("{")
+    (root / "bad" / "1" / find.CARD).write_text("{")
     zoo.publish(artefact, root)
     assert capsys.readouterr().err.count("left out: ") == 1
     assert "films/2/README.md" in (root / "README.md").read_text()

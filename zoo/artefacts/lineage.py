@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import card as cards
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.errors import ZooError
-from zoo.registry import create_model
 
 
 class Lineage:
@@ -104,7 +104,7 @@ def arguments(name, builder: str) -> dict:
     Raises:
         ZooError: if it is of another builder.
     """
-    task = cards.read(cards.find(name))["task"]
+    task = cards.read(find.artefact(name))["task"]
     if task["builder"] != builder:
         raise ZooError(f"No weight of {name} fits a {builder}: it is a {task['builder']}.")
     return task["arguments"]
@@ -118,7 +118,7 @@ def restore(model, name) -> None:
     Raises:
         ZooError: if no layer fits.
     """
-    directory = cards.find(name)
+    directory = find.artefact(name)
     facts, stored, lineage = cards.read(directory), cards.weights(directory), of(model)
     layers = collections.defaultdict(list)
     for weight in model.weights:
@@ -179,7 +179,7 @@ def match_names(task) -> bool:
     meaningless += [path for path in weights if path.rpartition("/")[0] in layers]
     meaningless = [path for path in meaningless if path in lineage.taken and lineage.untouched(weights[path])]
     if meaningless:
-        anew = {weight.path: weight for weight in create_model(model.built_by.name, **model.built_by.arguments).weights}
+        anew = {weight.path: weight for weight in model.built_by.build().weights}
         for path in meaningless:
             lineage.set(weights[path], anew[path].numpy(), 0)
     if changed or meaningless:

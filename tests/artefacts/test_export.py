@@ -13,9 +13,11 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import card as cards
 from zoo import config as configs
-from zoo import exporting, files, ops
+from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import export as exporting
+from zoo.artefacts import find, ops
 
 # A name that TensorFlow cannot read from, and a terminal not show; on Linux with a byte that is not UTF-8.
 ODD = "runs [1] * \\ \n" + (os.fsdecode(b"\xff") if sys.platform == "linux" else "")
@@ -25,7 +27,7 @@ TEXTS = ["A wonderful film.", "", "awful, awful, awful", "Nobody could call this
 def change_card(directory, change):
     card = cards.read(directory)
     change(card)
-    (directory / cards.FILE).write_text(json.dumps(card))
+    (directory / find.CARD).write_text(json.dumps(card))
 
 
 def same(answers, others):

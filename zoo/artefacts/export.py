@@ -15,13 +15,15 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from zoo import card as cards
 from zoo import config as configs
-from zoo import files, kernels, lineage, loading, names, trust
+from zoo import files, kernels, names
+from zoo.artefacts import card as cards
+from zoo.artefacts import find, lineage, trust
+from zoo.artefacts import load as loading
+from zoo.artefacts.publish import PUBLISHED, publish
+from zoo.artefacts.rebuild import load_task
 from zoo.data.labels import renumbered
 from zoo.errors import ZooError
-from zoo.publishing import PUBLISHED, publish
-from zoo.tasks import load_task
 from zoo.training import state
 
 # Ops that the census of a card counts: the recurrent kernels of each device.
@@ -36,7 +38,7 @@ def export(task, run, *, test, score, pictures=()):
         run: the `Run` that `zoo.fit` gave.
         test: the raw test split, its class numbers those of the data's labels.
         score: a function of `zoo.metrics`; it is given the loaded artefact, and the test split in the order of its labels.
-        pictures: paths of more pictures for the card, of those that `zoo.card.PICTURES` names.
+        pictures: paths of more pictures for the card, of those that `zoo.artefacts.card.PICTURES` names.
 
     Returns:
         The loaded artefact, as `zoo.load` gives it.
@@ -101,7 +103,7 @@ def renew(name, *, test, score, root: Path = Path("saved_models"), trusted: bool
     Raises:
         ZooError: if a score moved by more than a tenth of its interval, or the artefact may not be published.
     """
-    old = cards.find(name)
+    old = find.artefact(name)
     task, facts = load_task(old, trusted=trusted), cards.read(old)
     before = facts["scores"]
     with tempfile.TemporaryDirectory() as directory:
@@ -253,7 +255,7 @@ def _versions() -> dict:
 
 def _write_card(directory: Path, facts: dict) -> None:
     facts["files"] = cards.hashes(directory)
-    files.write(directory / cards.FILE, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+    files.write(directory / find.CARD, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     if facts["scores"]:
         files.write(directory / "README.md", cards.render(facts))
 

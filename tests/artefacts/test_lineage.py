@@ -8,7 +8,7 @@ import tensorflow as tf
 from small import SENTIMENTS, assert_equal, columns, splits, weights
 
 import zoo
-from zoo import lineage
+from zoo.artefacts import lineage
 from zoo.data.film_reviews import film_reviews
 
 # One step at a rate that moves nothing: what differs afterwards was overwritten.

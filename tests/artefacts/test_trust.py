@@ -7,8 +7,8 @@ from tensorflow.core.framework import types_pb2
 from tensorflow.core.protobuf import saved_model_pb2
 
 import zoo
-from zoo import card as cards
-from zoo import ops, trust
+from zoo.artefacts import card as cards
+from zoo.artefacts import ops, trust
 
 
 def read(text):
