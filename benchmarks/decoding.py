@@ -20,8 +20,8 @@ from table import write
 
 import zoo
 from zoo.data.spanish_phrases import spanish_phrases
-from zoo.models.text_generation import allowed
 from zoo.preprocessing import SubWords
+from zoo.tasks.writer import allowed
 
 LIMIT = 64
 
@@ -38,7 +38,7 @@ class Options:
 
 def keras_loop(task, text):
     """The whole model at each step, on what has been written so far."""
-    source, written = task.encode(text), [SubWords.START]
+    source, written = task.inputs(text), [SubWords.START]
     while len(written) <= LIMIT:
         logits = task.model({"source": source, "target": tf.constant([written])}, training=False)["logits"]
         written.append(int(np.argmax(allowed(logits)[0, -1])))
@@ -49,7 +49,7 @@ def keras_loop(task, text):
 
 def step_loop(task, text):
     """The encoder once, the decoder step by step."""
-    source = task.encode(text)
+    source = task.inputs(text)
     memory = task._encode(source)
     decoder = task.model.get_layer("decoder")
     state, context = decoder.prepare(memory, source != 0, LIMIT + 1)

@@ -19,7 +19,7 @@ from rich.progress import track
 from table import write
 
 import zoo
-from zoo.artefacts import export as exporting
+from zoo.artefacts import save as saving
 from zoo.data.film_reviews import film_reviews
 from zoo.layers import recurrent
 
@@ -53,7 +53,7 @@ def main(options: Options):
     units = task.model.built_by.arguments.get("units")
     ours = zoo.load(options.artefact)
     with tempfile.TemporaryDirectory() as directory:
-        stock_export(exporting.for_export(task), directory)
+        stock_export(saving.for_export(task), directory)
         stock = tf.saved_model.load(directory)
         functions = {"zoo": ours.signatures["serving_default"], "stock": stock.signatures["serving_default"]}
         # what both have in common, to see how much of the ratio it hides

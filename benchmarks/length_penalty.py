@@ -40,7 +40,7 @@ def main(options: Options):
         splits = getattr(zoo.data, facts["data"]["loader"])(zoo.RunConfig(data="real", data_dir=options.data_dir))
         every = max(splits.sizes["validation"] // options.examples, 1)
         inputs, references = zip(*list(splits.validation.as_numpy_iterator())[::every][: options.examples], strict=True)
-        captions = facts["metric"] == "captioning"  # scored in lower case, without punctuation
+        captions = facts["task"]["class"] == "ImageCaptioner"  # scored in lower case, without punctuation
         references = [[_plain(text.decode()) for text in texts] if captions else [texts] for texts in references]
         task = zoo.load_task(name)
         for penalty in PENALTIES:

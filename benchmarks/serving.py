@@ -38,7 +38,7 @@ from rich.progress import track
 from table import read, write
 
 import zoo
-from zoo.artefacts import export as exporting
+from zoo.artefacts import save as saving
 from zoo.data.film_reviews import film_reviews
 
 RESULTS = Path(__file__).with_name("results")
@@ -85,8 +85,8 @@ def task_of(name):
 def exports(name, root: Path) -> None:
     """Saves both exports of a model as version 1 below ROOT/zoo and ROOT/keras."""
     task = task_of(name)
-    exporting.save(task, root / "zoo" / "1")
-    stock_export(exporting.for_export(task), root / "keras" / "1")
+    saving.save(task, root / "zoo" / "1")
+    stock_export(saving.for_export(task), root / "keras" / "1")
 
 
 def bodies(name, path: Path) -> None:

@@ -82,7 +82,7 @@ def main(config: Config):
         examples=zoo.data.photos.examples(),
     )
     run = zoo.fit(task, photos, config)
-    return zoo.export(task, run, test=photos.test, score=zoo.metrics.captioning)
+    return zoo.export(task, run, test=photos.test)
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def main(config: Config):
     )
     task = zoo.TextClassifier(model, words, reviews.labels)
     run = zoo.fit(task, reviews, config)
-    return zoo.export(task, run, test=reviews.test, score=zoo.metrics.accuracy)
+    return zoo.export(task, run, test=reviews.test)
 
 
 if __name__ == "__main__":

@@ -66,7 +66,7 @@ def main(config: Config):
     examples = zoo.data.drawn_digits.examples()
     task = zoo.ImageClassifier(model, digits.labels, dark_background=config.dark_background, examples=examples)
     run = zoo.fit(task, digits, config)
-    return zoo.export(task, run, test=digits.test, score=zoo.metrics.accuracy)
+    return zoo.export(task, run, test=digits.test)
 
 
 if __name__ == "__main__":

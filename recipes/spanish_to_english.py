@@ -58,7 +58,7 @@ def main(config: Config):
     pairs = zoo.data.with_variants(pairs, seed=config.seed)
     task = zoo.load_task(config.weights) if config.weights else _new_task(config, pairs.train)
     run = zoo.fit(task, pairs, config)
-    return zoo.export(task, run, test=pairs.test, score=zoo.metrics.translation)
+    return zoo.export(task, run, test=pairs.test)
 
 
 def _new_task(config, train):

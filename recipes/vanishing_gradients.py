@@ -81,7 +81,7 @@ def main(config: Config):
     best = max(outcomes, key=lambda one: (one.error < LEARNT and one.length, -one.error))
     write_table([outcome.row() for outcome in outcomes], best.run.path / "who_learns.csv")
     pictures = draw(outcomes, best.run.path)
-    return zoo.export(best.task, best.run, test=best.run.data.test, score=zoo.metrics.regression, pictures=pictures)
+    return zoo.export(best.task, best.run, test=best.run.data.test)
 
 
 def learn(config: Config) -> Outcome:

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 import tiny
 
-from zoo.artefacts import export as exporting
 from zoo.artefacts import trust
+from zoo.artefacts.save import census
 from zoo.kernels import rows
 from zoo.layers.stack import CELLS
 
@@ -17,7 +17,7 @@ def export(request, export_of):
 
 
 def test_the_graph_holds_the_kernels_of_both_devices_in_stock_ops(export):
-    counts = exporting.census(export.directory)
+    counts = census(export.directory)
     cell = export.task.model.built_by.arguments.get("cell")
     assert ("CudnnRNNV3" in counts) == (cell in CELLS)
     assert ("BlockLSTMV2" in counts) == (cell == "lstm")

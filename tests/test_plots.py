@@ -13,6 +13,7 @@ from zoo import plots
 from zoo.artefacts import card as cards
 from zoo.artefacts import export as exporting
 from zoo.data import photos
+from zoo.tasks import Writer
 
 RANDOM = np.random.default_rng(0)
 LOG = [
@@ -276,20 +277,32 @@ def test_without_matplotlib_it_is_said_how_to_get_it():
 # In an artefact
 
 
+class Writes(Writer):
+    """No more of a writer than its pictures need."""
+
+    def __init__(self, *examples):
+        self.examples = examples
+
+    def serving_default(self, text):
+        raise NotImplementedError
+
+
 def test_an_artefact_gets_its_pictures(tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(plots, "alignment", lambda answer, path: path.write_bytes(b"picture"))
     model = Fake(translation(["▁a"], ["▁b", "</s>"]))
     monkeypatch.setattr(model, "predict", lambda inputs, signature: drawn.extend(inputs) or [model.answer])
-    task = SimpleNamespace(monitor="accuracy", examples=("short", "the longest text", "a text"))
-    exporting._draw(model, task, SimpleNamespace(log=LOG), tmp_path / "pictures")
+    task = Writes("short", "the longest text", "a text")
+    titles = exporting._drawn(model, task, SimpleNamespace(log=LOG), tmp_path / "pictures")
     assert drawn == ["the longest text"]
-    assert set(cards.hashes(tmp_path)) == {"pictures/attention.png", "pictures/curves.png"}
+    assert titles == {"Training curves": "pictures/curves.png", "Attention": "pictures/attention.png"}
+    assert set(cards.hashes(tmp_path)) == set(titles.values())
     assert (tmp_path / "pictures" / "curves.png").stat().st_size < 150_000
 
 
 def test_what_cannot_be_drawn_stops_no_export(tmp_path, capsys):
-    task = SimpleNamespace(monitor="accuracy", examples=("",))
-    exporting._draw(Fake(translation([], ["</s>"])), task, SimpleNamespace(log=LOG), tmp_path / "pictures")
+    model = Fake(translation([], ["</s>"]))
+    titles = exporting._drawn(model, Writes(""), SimpleNamespace(log=LOG), tmp_path / "pictures")
+    assert titles == {"Training curves": "pictures/curves.png"}
     assert set(cards.hashes(tmp_path)) == {"pictures/curves.png"}
     assert capsys.readouterr().out == "Pictures left out: There is nothing to draw: the text is empty.\n"

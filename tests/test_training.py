@@ -388,7 +388,7 @@ def ordered(epoch):
 
 
 def test_every_example_once_an_epoch(batches, task, many):
-    ids = task.encode(tf.stack([text for text, _ in many]))["tokens"].numpy()
+    ids = task.inputs(tf.stack([text for text, _ in many]))["tokens"].numpy()
     expected = [tuple(row[row > 0].tolist()) for row in ids]
     assert len(expected) == batches.examples == 200
     for seed in (None, 0, 1):

@@ -117,7 +117,7 @@ def test_labels_are_compared_by_name(labels, task, tiny_artefact, tmp_path, caps
     assert run.log[0]["val_logits_accuracy"] == pytest.approx(expected)
     if labels == SENTIMENTS:
         return  # the export is the same
-    model = zoo.export(task, run, test=data.test, score=zoo.metrics.accuracy)
+    model = zoo.export(task, run, test=data.test)
     assert expected > 0.6
     assert model.card["scores"]["accuracy"]["value"] == pytest.approx(expected)
     assert model.card["labels"] == list(SENTIMENTS)
@@ -137,7 +137,7 @@ def test_other_classes_are_refused_by_an_export(task, tmp_path):
     (tmp_path / "run").mkdir()
     run = zoo.training.Run(tmp_path / "run", "name", zoo.RunConfig(), reviews(("bad", "good")))
     with pytest.raises(zoo.ZooError, match=r"\('bad', 'good'\), the model has 2 classes \('negative', 'positive'\)"):
-        zoo.export(task, run, test=run.data.test, score=zoo.metrics.accuracy)
+        zoo.export(task, run, test=run.data.test)
     assert not (run.path / "artefact").exists()
 
 

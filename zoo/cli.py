@@ -218,8 +218,8 @@ def _evaluate(options):
 
     model = loading.load(options.name, options.version, trusted=options.trusted)
     with contextlib.redirect_stdout(sys.stderr):  # what is said of the data, and the progress, are no part of the answer
-        test, score = rescore.test_and_score(model.card, options.data_dir, trusted=options.trusted)
-        scores = score(model, test)
+        test, measure = rescore.test_and_measure(model.card, options.data_dir, trusted=options.trusted)
+        scores = measure(model, test)
     if options.json:
         print(json.dumps(scores, indent=1))
         return
@@ -233,11 +233,11 @@ def _renew(options):
     from zoo.artefacts import card, find
 
     facts = card.read(find.artefact(options.name))
-    from zoo.artefacts import export as exporting
     from zoo.artefacts import rescore
+    from zoo.artefacts.renew import renew
 
-    test, score = rescore.test_and_score(facts, options.data_dir, trusted=options.trusted)
-    exporting.renew(options.name, test=test, score=score, root=options.to, trusted=options.trusted)
+    test, _ = rescore.test_and_measure(facts, options.data_dir, trusted=options.trusted)
+    renew(options.name, test=test, root=options.to, trusted=options.trusted)
 
 
 def _publish(options):

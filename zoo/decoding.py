@@ -96,10 +96,8 @@ def sample(step, state, context, *, start: int, end: int, limits, seeds, tempera
     return _one_by_one(step, choose, state, context, start, end, limits)
 
 
-def beam_search(
-    step, state, context, *, start: int, end: int, limits, width: int = 5, length_penalty: float = 1.0, every: bool = False
-) -> Decoded:
-    """Keeps the `width` best beginnings of each row, and returns the best answer; width 1 is `greedy`.
+def beam_search(step, state, context, *, start: int, end: int, limits, width: int = 5, length_penalty: float = 1.0) -> Decoded:
+    """Keeps the `width` best beginnings of each row; width 1 is `greedy`.
 
     Complete and incomplete hypotheses compete for the same places by log-probability / ((5 + length) / 6) ** length_penalty,
     where the length counts the end token. A row stops as soon as its best complete one cannot be beaten any more.
@@ -113,8 +111,10 @@ def beam_search(
         limits: see `greedy`; hypotheses that are cut compete with the others.
         width: number of hypotheses of each row.
         length_penalty: 0 ranks by log-probability; the larger, the longer the answers.
-        every: return all hypotheses at the end, best first: tokens [N, width, L], the others [N, width]. Those behind the
-            first may be incomplete, since the search ends when the first is found.
+
+    Returns:
+        All hypotheses at the end, best first: tokens [N, width, L], the others [N, width]. Those behind the first may be
+        incomplete, since the search ends when the first is found.
 
     Raises:
         ZooError: for a width less than 1 or a negative length penalty.
@@ -175,7 +175,7 @@ def beam_search(
             _any_rows(state),
         ),
     )
-    return _decoded(history, log_probs, scores) if every else _decoded(history[:, 0], log_probs[:, 0], scores[:, 0])
+    return _decoded(history, log_probs, scores)
 
 
 def _one_by_one(step, choose, state, context, start, end, limits):

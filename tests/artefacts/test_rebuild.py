@@ -33,7 +33,7 @@ def payload(tmp_path, monkeypatch):
         ("zoo.models.text_classifier", "_private"),
         ("zoo.models.payload", "Payload"),
         ("zoo.models...payload", "Payload"),
-        ("zoo.artefacts.export", "_Float16Storage"),
+        ("zoo.artefacts.save", "_Float16Storage"),
     ],
 )
 def test_a_card_imports_nothing(copy, payload, module, name):
@@ -53,8 +53,8 @@ def test_a_family_that_the_program_imported_is_found(copy):
 
 
 TASKS = {
-    "a field is missing": lambda task: task.pop("words_limit"),
-    "a field of another kind": lambda task: task.update(words_limit="many"),
+    "a field is missing": lambda task: task.pop("words"),
+    "a field of another kind": lambda task: task["words"].update(limit="many"),
     "no such builder": lambda task: task.update(builder="nothing"),
     "another builder": lambda task: task.update(builder="series_regressor"),
     "an unknown argument": lambda task: task["arguments"].update(payload=1),
@@ -82,9 +82,8 @@ def test_examples_and_assets_of_another_kind_are_said(copy):
         zoo.load_task(copy)
 
 
-def test_the_loaders_and_scores_are_those_of_this_package():
+def test_the_loaders_and_families_are_those_of_this_package():
     assert {"imdb_reviews", "mnist", "labelled_texts", "adding_problem"} <= registry.loaders().keys()
-    assert rescore.scores().keys() == {"accuracy", "translation", "captioning", "regression"}
     shipped = [cards.read(path) for path in find.artefacts().values()]
     assert {card["data"]["loader"] for card in shipped} <= registry.loaders().keys()
     assert {(card["task"]["class"], card["task"]["module"]) for card in shipped} <= registry.families().items()
@@ -102,10 +101,7 @@ def data(loader, source="real", **arguments):
             for name in ("photos", "Splits", "stable_bucket")
         ),
         ({"data": data("__import__", name="os")}, "a loader of data that the zoo does not have"),
-        *(
-            ({"metric": name}, "a score that the zoo does not have")
-            for name in ("proportion", "regression_scores", "np", "_plain")
-        ),
+        ({"task": small_cards.card()["task"] | {"module": "os", "class": "system"}}, "There is no family system of os"),
         ({"data": data("imdb_reviews", "own")}, "gives real data or a sample"),
         ({"data": data("imdb_reviews", config={})}, "does not take the arguments"),
         ({"data": data("imdb_reviews", path="/etc/passwd")}, "does not take the arguments"),
@@ -119,9 +115,9 @@ def data(loader, source="real", **arguments):
         ({"data": data("labelled_texts", "own", path=["/etc/passwd"])}, "does not take the arguments"),
     ],
 )
-def test_a_card_calls_nothing_but_loaders_and_scores(fields, message):
+def test_a_card_calls_nothing_but_loaders_and_measures(fields, message):
     with pytest.raises(zoo.ZooError, match=message):
-        rescore.test_and_score(small_cards.card(**fields))
+        rescore.test_and_measure(small_cards.card(**fields))
 
 
 def test_files_that_a_card_names_are_read_at_the_users_word(tmp_path):
@@ -129,10 +125,10 @@ def test_files_that_a_card_names_are_read_at_the_users_word(tmp_path):
     arguments = {"path": str(tmp_path / "mine.csv"), "text_column": "text", "label_column": "label"}
     card = small_cards.card(data=data("labelled_texts", "own", **arguments))
     with pytest.raises(zoo.ZooError, match=r"read data of whoever trained it \(path .*mine\.csv.*--trusted"):
-        rescore.test_and_score(card)
-    test, score = rescore.test_and_score(card, trusted=True)
+        rescore.test_and_measure(card)
+    test, measure = rescore.test_and_measure(card, trusted=True)
     assert int(test.cardinality()) > 0
-    assert score.__wrapped__ is zoo.metrics.accuracy
+    assert measure.__wrapped__ is zoo.metrics.accuracy
     captioner = types.SimpleNamespace(card=card, signatures={}, predict=lambda inputs, **_: [{"caption": "x"}] * len(inputs))
-    with pytest.raises(zoo.ZooError, match="the score accuracy, which does not fit this artefact"):
-        score(captioner, test.take(2))
+    with pytest.raises(zoo.ZooError, match="measure of the card's family, accuracy, does not fit this artefact"):
+        measure(captioner, test.take(2))

@@ -16,7 +16,6 @@ def card(**fields) -> dict:
         "summary": "Classifies a text.",
         "mapping": "many_to_one",
         "labels": ["bad", "good"],
-        "metric": "accuracy",
         "parameters": 10,
         "bytes": 1000,
         "kernels": {},

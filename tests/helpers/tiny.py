@@ -9,6 +9,7 @@ import tensorflow as tf
 
 import zoo
 from zoo.artefacts import export as exporting
+from zoo.artefacts import save as saving
 from zoo.data import drawn_digits, photos
 from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews
@@ -162,7 +163,7 @@ class Export:
 
     def __init__(self, task, directory):
         self.task, self.inputs, self.directory = task, INPUTS[type(task).__name__], directory
-        exporting.save(task, directory)
+        saving.save(task, directory)
         self.signatures = tf.saved_model.load(str(directory)).signatures
 
     @functools.cached_property

@@ -110,7 +110,7 @@ def frozen():
 def test_what_is_trained_says_the_same_as_the_whole_model(name, export, request):
     task = request.getfixturevalue("frozen") if name == "frozen" else export.task
     inputs, _ = batch(task)
-    images = task.encode(tf.constant(photos.examples()[:2]))[0]
+    images = task.images(tf.constant(photos.examples()[:2]))[0]
     size = images.shape[1]
     assert inputs["image"].shape[1:] == ([size // 32, size // 32, 1280] if name == "frozen" else [size, size, 3])
     logits = task.trained({**inputs, "image": tf.cast(inputs["image"], tf.float32)})

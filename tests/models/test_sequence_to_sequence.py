@@ -6,8 +6,8 @@ import tensorflow as tf
 import tiny
 
 import zoo
-from zoo.models.text_generation import allowed
 from zoo.preprocessing import SubWords
+from zoo.tasks.writer import allowed
 
 TRANSLATORS = [name for name in tiny.TASKS if name.startswith("translator")]
 
@@ -84,7 +84,7 @@ def test_an_answer_that_does_not_end_is_cut(export):
     answers = export.ask("greedy", text=LONG[:4])
     for text, cut in zip(LONG, answers["cut"], strict=False):
         tokens, *_ = greedily(export.task, text)
-        limit = int(export.task._limits(export.task.encode(tf.constant([text])))[0])
+        limit = int(export.task._limits(export.task.inputs(tf.constant([text])))[0])
         assert cut == (len(tokens) >= limit)
 
 
@@ -192,7 +192,7 @@ def test_an_example_is_what_comes_before_each_token_and_the_token(export):
     texts = ["I have two cats.", "", "twenty " * 100]
     inputs, targets = task.encode_example(tf.constant(["Tengo dos gatos.", "", "veinte"]), tf.constant(texts))
     before, targets = inputs["target"].numpy(), targets.numpy()
-    np.testing.assert_array_equal(inputs["source"], task.encode(tf.constant(["Tengo dos gatos.", "", "veinte"])))
+    np.testing.assert_array_equal(inputs["source"], task.inputs(tf.constant(["Tengo dos gatos.", "", "veinte"])))
     assert before.shape == targets.shape == (3, words.limit + 1)
     ids = [row[row > 0].tolist() for row in words(tf.constant(texts)).numpy()]
     assert len(ids[2]) == words.limit

@@ -16,13 +16,6 @@ from zoo.names import printable
 OWN = (CARD, "README.md")
 # Without these there is nothing to load; a card that does not list them would protect nothing.
 LISTED = ("saved_model.pb", "variables/variables.index")
-# Title of a picture → its file.
-PICTURES = {
-    "Training curves": "pictures/curves.png",
-    "Attention": "pictures/attention.png",
-    "Learning curves": "pictures/learning_curves.png",
-    "Gradient flow": "pictures/gradient_flow.png",
-}
 
 
 def readable(directories) -> list[tuple[Path, dict]]:
@@ -215,11 +208,11 @@ def render(card: dict) -> str:
         "files": f"SHA-256 of all {len(card['files'])} in `card.json`, checked by `zoo.load`",
     }
     lines += [f"| {key} | {value} |" for key, value in facts.items()]
-    pictures = {title: file for title, file in PICTURES.items() if file in card["files"]}
+    pictures = {title: file for title, file in card.get("pictures", {}).items() if file in card["files"]}
     if pictures:
         lines += ["", "## Pictures"]
         for title, file in pictures.items():
-            lines += ["", f"![{title}]({file})"]
+            lines += ["", f"![{prose(title)}]({file})"]
     lines += ["", "## Signatures", "", "| signature | inputs | outputs |", "|---|---|---|"]
     for name, signature in card["signatures"].items():
         inputs, outputs = (

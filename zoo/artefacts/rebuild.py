@@ -12,7 +12,7 @@ from zoo.artefacts import lineage
 from zoo.artefacts import load as loading
 from zoo.errors import ZooError
 from zoo.registry import families, model_info
-from zoo.tasks import Task, checked_labels, with_labels
+from zoo.tasks import Task
 
 
 def load_task(name, version=None, *, labels=None, trusted=False) -> Task:
@@ -80,7 +80,7 @@ def rebuild(directory: Path, card: dict, labels=None):
             if name.startswith("assets/")
         }
         if labels is not None:
-            facts, assets = with_labels(facts, assets, checked_labels(labels))
+            facts, assets = task_class.with_labels(facts, assets, labels)
         inputs = [example["input"] for example in card["examples"]]
         examples = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in inputs]
         return task_class.from_config(facts, assets, examples)

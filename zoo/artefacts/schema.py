@@ -60,6 +60,7 @@ ARGUMENT = Kind(  # no object: Keras makes Python objects of some, whose classes
     lambda value: all(map(_is_plain, value)) if isinstance(value, list) else _is_plain(value),
 )
 TENSOR = _matches("a type and a shape, such as float32 [N, ?]", r"[a-z0-9_]{1,40} \[[N?0-9, ]{0,200}\]")
+PATH = Kind("a path inside the artefact", _is_inside)
 HASH = _matches("a SHA-256 in 64 hexadecimal digits", r"[0-9a-f]{64}")
 
 
@@ -84,7 +85,6 @@ CARD = {
     "summary": TEXT,
     "mapping": _one_of(MAPPINGS),
     "labels": [TEXT],
-    "metric": WORD,
     "parameters": COUNT,
     "bytes": COUNT,
     "kernels": Each(WORD, COUNT),
@@ -116,7 +116,8 @@ CARD = {
     "versions": Each(WORD, LINE),
     "scores": Each(LINE, {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT, "signature": Optional(LINE)}),
     "examples": [{"input": ANYTHING, "output": Each(LINE, ANYTHING)}],
-    "files": Each(Kind("a path inside the artefact", _is_inside), HASH),
+    "pictures": Optional(Each(LINE, PATH)),
+    "files": Each(PATH, HASH),
 }
 
 

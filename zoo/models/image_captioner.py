@@ -5,23 +5,18 @@ import functools
 import keras
 import tensorflow as tf
 
-from zoo import decoding
+from zoo import decoding, metrics
 from zoo import layers as zoo_layers
-from zoo.artefacts import lineage
 from zoo.errors import ZooError
-from zoo.factory import create_model
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS
-from zoo.losses import TokenAccuracy, TokenCrossentropy
-from zoo.models.text_generation import OUTPUT_ROWS, first, generate, look, shifted, token_names
 from zoo.preprocessing import Images, SubWords, at_least_one
 from zoo.registry import register_model
-from zoo.tasks import Task
+from zoo.tasks import Writer, shared, signature
+from zoo.tasks.writer import first, shifted
 
 ENCODERS = ("convolutional", "efficientnet_lite0")
-
-BEAM_WIDTH = 5
 
 
 @register_model(mapping="one_to_many")
@@ -102,7 +97,7 @@ def _convolutional(image_size, *, name):
     return keras.Model(image, x, name=name)
 
 
-class ImageCaptioner(Task):
+class ImageCaptioner(Writer):
     """Images to captions in lower case without punctuation, around an `image_captioner` model.
 
     Args:
@@ -113,40 +108,34 @@ class ImageCaptioner(Task):
         examples: PNG or JPEG files, bytes, for the warm-up, the card and the tests.
     """
 
-    monitor = "accuracy"
-    stored_in_float16 = True
+    codecs = {"words": SubWords}  # noqa: RUF012 - read only
+    measure = staticmethod(metrics.captioning)
 
     def __init__(self, model, words, *, examples, label_smoothing=0.0, length_penalty=1.0):
-        self.model, self.words = model, words
-        self.label_smoothing, self.length_penalty = label_smoothing, length_penalty
-        self.examples = tuple(examples)
-        self.resources = words.resources
-        self.assets = {words.file: words.vocabulary}
-        self.takes = {"image_bytes": tf.TensorSpec([], tf.string), "captions": tf.TensorSpec([None], tf.string)}
-        self.rows = dict.fromkeys(OUTPUT_ROWS, (words.file, SubWords.RESERVED))
+        super().__init__(model, examples, words=words, label_smoothing=label_smoothing, length_penalty=length_penalty)
         size = model.get_layer("image").output.shape[1]
         self.images = Images(size, size, 3)
         self.encoder = model.get_layer("encoder")
         self.is_frozen = not self.encoder.trainable_variables
         self.terms = zoo_layers.efficientnet.TERMS if self.is_frozen else ""
-        lineage.match_names(self)
+
+    @property
+    def takes(self):
+        """See `Task.takes`."""
+        return {"image_bytes": tf.TensorSpec([], tf.string), "captions": tf.TensorSpec([None], tf.string)}
 
     def unreadable(self, values):
         """See `Task.unreadable`."""
-        return [error.decode() for error in self.images(tf.constant(values))[1].numpy()]
+        return self.images.unreadable(values)
 
     @staticmethod
     def sentences(_, captions):
         """An image and its captions, string [K] → a data set of the captions as they are learnt."""
         return tf.data.Dataset.from_tensor_slices(plain(captions))
 
-    def encode(self, image_bytes):
-        """Files, string [N] → images, float32 [N, H, W, 3], and their errors, string [N]."""
-        return self.images(image_bytes)
-
     def encode_example(self, image_bytes, captions):
         """(files, captions [N, K]) → (images, or grids if the encoder is not trained; tokens [N, K, T]), targets [N, K, T]."""
-        images, _ = self.encode(image_bytes)
+        images, _ = self.images(image_bytes)
         # float16 halves the memory of the cache, and 1/255 of an image or 1/1000 of a feature is no loss
         images = tf.cast(self.encoder(images, training=False) if self.is_frozen else images, tf.float16)
         before, after = shifted(self.words, plain(tf.reshape(captions, [-1])))
@@ -173,101 +162,65 @@ class ImageCaptioner(Task):
         }
         return keras.Model(inputs, rest(list(inputs.values())))
 
-    def losses(self):
-        """See `Task.losses`."""
-        return TokenCrossentropy(self.label_smoothing, ignored=SubWords.END)
+    # A `score` is the natural log of a caption's probability, its end included unless it was cut at its limit.
 
-    def metrics(self):
-        """Share of the tokens that are right when those before them are given."""
-        return [TokenAccuracy(ignored=SubWords.END)]
+    @signature(image_bytes=tf.string)
+    def serving_default(self, image_bytes):
+        """File → caption, score, error."""
+        memory, error = self._read(image_bytes)
+        return self._answer(first(self._search(memory, error)), error)
 
-    def signatures(self):
-        """`serving_default`, `greedy`: file → caption, score, error; `sample`: drawn; `attention`: with the look at each word.
+    @signature(image_bytes=tf.string)
+    def greedy(self, image_bytes):
+        """The same by the likeliest token at each step."""
+        memory, error = self._read(image_bytes)
+        return self._answer(self._write(memory, error), error)
 
-        A `score` is the natural log of a caption's probability, its end included unless it was cut at its limit. The weights of
-        `attention` are those of the grid's rows and columns at each token.
-        """
-        image_bytes = tf.TensorSpec([None], tf.string, name="image_bytes")
-        seed, top_k = (tf.TensorSpec([None], tf.int32, name=name) for name in ("seed", "top_k"))
-        temperature, top_p = (tf.TensorSpec([None], tf.float32, name=name) for name in ("temperature", "top_p"))
+    @signature(
+        image_bytes=tf.string,
+        seed=(tf.int32, 0),
+        temperature=(tf.float32, 1.0),
+        top_k=(tf.int32, 0),
+        top_p=(tf.float32, 0.9),
+    )
+    def sample(self, image_bytes, seed, temperature, top_k, top_p):
+        """The same drawn by the probabilities; see `zoo.decoding.sample`."""
+        memory, error = self._read(image_bytes)
+        options = {"seeds": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p}
+        return self._answer(self._write(memory, error, search=decoding.sample, **options), error)
 
-        # what several signatures need is a function of its own, so that the SavedModel holds it once
-        read = tf.function(self._read, input_signature=[image_bytes], autograph=False)
-        search = tf.function(self._search, autograph=False)
-
-        def answer(decoded, error):
-            return {"caption": self.words.decode(decoded.tokens), "score": decoded.log_probs, "error": error}
-
-        @tf.function(input_signature=[image_bytes], autograph=False)
-        def serving_default(image_bytes):
-            memory, error = read(image_bytes)
-            return answer(first(search(memory, error)), error)
-
-        @tf.function(input_signature=[image_bytes], autograph=False)
-        def greedy(image_bytes):
-            memory, error = read(image_bytes)
-            return answer(self._generate(memory, error), error)
-
-        @tf.function(input_signature=[image_bytes, seed, temperature, top_k, top_p], autograph=False)
-        def sample(image_bytes, seed, temperature, top_k, top_p):
-            memory, error = read(image_bytes)
-            options = {"seeds": seed, "temperature": temperature, "top_k": top_k, "top_p": top_p}
-            return answer(self._generate(memory, error, search=decoding.sample, **options), error)
-
-        @tf.function(input_signature=[image_bytes], autograph=False)
-        def attention(image_bytes):
-            memory, error = read(image_bytes)
-            best = first(search(memory, error))
-            weights = look(self.model.get_layer("decoder"), memory, _everywhere(memory), best)
-            weights = tf.where((error == "")[:, None, None], weights, 0.0)
-            shape = [*tf.unstack(tf.shape(weights)[:2]), *self.encoder.output.shape[1:3]]
-            return answer(best, error) | {
-                "tokens": tf.where((error == "")[:, None], token_names(self.words, best), ""),
-                "weights": tf.reshape(weights, shape),
-            }
-
-        return {function.python_function.__name__: function for function in (serving_default, greedy, sample, attention)}
-
-    def requests(self, signature):
-        """See `Task.requests`."""
-        files, count = list(self.examples), len(self.examples)
-        options = {"seed": [0] * count, "temperature": [1.0] * count, "top_k": [0] * count, "top_p": [0.9] * count}
-        return {"image_bytes": files} | (options if signature == "sample" else {})
-
-    def _read(self, image_bytes):
-        """Files [N] → what the encoder makes of them, float [N, S, M], and errors [N]."""
-        count = tf.shape(image_bytes)[0]
-        images, error = self.encode(at_least_one(image_bytes))
-        encoder = keras.Model(self.model.get_layer("image").output, self.model.get_layer("memory_dropout").output)
-        return encoder(images, training=False)[:count], error[:count]
-
-    def _generate(self, memory, error, **options):
-        """Captions, empty ones where there is an error; options as `generate` has them."""
-        limits = tf.where(error == "", self.words.limit, 0)
-        return generate(self.model, memory, _everywhere(memory), limits=limits, **options)
-
-    def _search(self, memory, error):
-        """The best captions of each image, `Decoded` of [N, BEAM_WIDTH, ...]."""
-        options = {"width": BEAM_WIDTH, "length_penalty": self.length_penalty, "every": True}
-        return self._generate(memory, error, search=decoding.beam_search, **options)
-
-    def config(self):
-        """See `Task.config`."""
-        return {
-            "builder": self.model.built_by.name,
-            "arguments": self.model.built_by.arguments,
-            "words": self.words.config(),
-            "label_smoothing": self.label_smoothing,
-            "length_penalty": self.length_penalty,
+    @signature(image_bytes=tf.string)
+    def attention(self, image_bytes):
+        """The same with the weights of the grid's rows and columns at each token."""
+        memory, error = self._read(image_bytes)
+        best = first(self._search(memory, error))
+        weights = tf.where((error == "")[:, None, None], self.attended(memory, _everywhere(memory), best), 0.0)
+        shape = [*tf.unstack(tf.shape(weights)[:2]), *self.encoder.output.shape[1:3]]
+        return self._answer(best, error) | {
+            "tokens": tf.where((error == "")[:, None], self.tokens(best), ""),
+            "weights": tf.reshape(weights, shape),
         }
 
-    @classmethod
-    def from_config(cls, config, assets, examples):
-        """See `Task.from_config`."""
-        words = SubWords(assets[config["words"]["file"]], **config["words"])
-        model = create_model(config["builder"], **config["arguments"])
-        options = {name: config[name] for name in ("label_smoothing", "length_penalty")}
-        return cls(model, words, examples=examples, **options)
+    def _answer(self, decoded, error):
+        return {"caption": self.words.decode(decoded.tokens), "score": decoded.log_probs, "error": error}
+
+    @shared(image_bytes=tf.string)
+    def _read(self, image_bytes):
+        """Files [N] → the memory of each, float [N, S, M], and errors [N]."""
+        count = tf.shape(image_bytes)[0]
+        images, error = self.images(at_least_one(image_bytes))
+        return self.remember("image", images)[:count], error[:count]
+
+    @shared(memory=lambda task: task.memory, error=tf.string)
+    def _search(self, memory, error):
+        return self.beams(memory, _everywhere(memory), self._limits(error))
+
+    def _write(self, memory, error, **options):
+        return self.write(memory, _everywhere(memory), limits=self._limits(error), **options)
+
+    def _limits(self, error):
+        """Most tokens of each caption: it is empty where there is an error."""
+        return tf.where(error == "", self.words.limit, 0)
 
 
 def _everywhere(memory):

@@ -3,13 +3,11 @@
 import keras
 import tensorflow as tf
 
-from zoo.artefacts import lineage
 from zoo.errors import ZooError
-from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import Images, at_least_one
 from zoo.registry import register_model
-from zoo.tasks import LABELS, Task, checked_labels
+from zoo.tasks import Classifier, signature
 
 ENCODERS = ("convolutional", "rows")
 
@@ -104,7 +102,7 @@ def _convolutions(x, *, units, layers, dropout):
     return x
 
 
-class ImageClassifier(Task):
+class ImageClassifier(Classifier):
     """Image files to labels, around an `image_classifier` model.
 
     Args:
@@ -117,67 +115,23 @@ class ImageClassifier(Task):
         ZooError: if the labels are not as many as the model's classes.
     """
 
-    monitor = "accuracy"
+    options = ("dark_background",)
 
     def __init__(self, model, labels, *, dark_background=False, examples):
-        self.model, self.examples = model, tuple(examples)
-        self.labels = checked_labels(labels, model.get_layer("classes").units)
+        super().__init__(model, examples, labels=labels, dark_background=dark_background)
         self.images = Images(*model.inputs[0].shape[1:], dark_background=dark_background)
-        self.assets = {LABELS: list(self.labels)}
-        self.takes = {"image_bytes": tf.TensorSpec([], tf.string), "label": tf.TensorSpec([], tf.int64)}
-        self.bound = {"classes": LABELS}
-        lineage.match_names(self)
 
     def unreadable(self, values):
         """See `Task.unreadable`."""
-        return [error.decode() for error in self.images(tf.constant(values))[1].numpy()]
+        return self.images.unreadable(values)
 
-    def encode(self, image_bytes):
+    def inputs(self, image_bytes):
         """Contents of files, string [N] → the model's images; one that cannot be read is black."""
         return self.images(image_bytes)[0]
 
-    def encode_example(self, image_bytes, label):
-        """(image_bytes, label) → (images, label)."""
-        return self.encode(image_bytes), label
-
-    def losses(self):
-        """Cross-entropy."""
-        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-
-    def metrics(self):
-        """Accuracy."""
-        return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-
-    def signatures(self):
-        """`serving_default`: image_bytes → label, probabilities, error; with an error, label "" and zero probabilities."""
-        names = tf.constant(self.labels)
-
-        @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="image_bytes")], autograph=False)
-        def serving_default(image_bytes):
-            count = tf.shape(image_bytes)[0]
-            images, error = self.images(at_least_one(image_bytes))
-            logits, error = self.model(images, training=False)[:count], error[:count]
-            probabilities = tf.nn.softmax(logits)
-            label = tf.gather(names, tf.argmax(probabilities, axis=1))
-            fine = error == ""
-            return {
-                "label": tf.where(fine, label, ""),
-                "probabilities": tf.where(fine[:, None], probabilities, 0),
-                "error": error,
-            }
-
-        return {"serving_default": serving_default}
-
-    def config(self):
-        """See `Task.config`."""
-        return {
-            "builder": self.model.built_by.name,
-            "arguments": self.model.built_by.arguments,
-            "dark_background": self.images.dark_background,
-        }
-
-    @classmethod
-    def from_config(cls, config, assets, examples):
-        """See `Task.from_config`."""
-        model = create_model(config["builder"], **config["arguments"])
-        return cls(model, assets[LABELS], dark_background=config["dark_background"], examples=examples)
+    @signature(image_bytes=tf.string)
+    def serving_default(self, image_bytes):
+        """File → label, probabilities, error; with an error, label "" and zero probabilities."""
+        count = tf.shape(image_bytes)[0]
+        images, error = self.images(at_least_one(image_bytes))
+        return self.answer(self.model(images, training=False)[:count], error[:count])

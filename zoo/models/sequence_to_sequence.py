@@ -3,24 +3,20 @@
 import keras
 import tensorflow as tf
 
-from zoo import decoding
-from zoo.artefacts import lineage
+from zoo import decoding, metrics
 from zoo.errors import ZooError
-from zoo.factory import create_model
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import CELLS, recurrent_stack
-from zoo.losses import TokenAccuracy, TokenCrossentropy
-from zoo.models.text_generation import OUTPUT_ROWS, first, generate, log_probabilities, look, shifted, token_names
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
 from zoo.registry import register_model
-from zoo.tasks import Task, not_texts
+from zoo.tasks import Writer, shared, signature
+from zoo.tasks.writer import BEAM_WIDTH, first, log_probabilities, shifted
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")
 
-BEAM_WIDTH = 5
-
 BLOCK = 64  # rows that are searched at once
+IDS = tf.TensorSpec([None], tf.int32)  # of one row
 MOSTLY = 0.9  # the share of single sentences among the sources from which on texts are translated one by one
 
 
@@ -92,7 +88,7 @@ def sequence_to_sequence(
     )
 
 
-class Translator(Task):
+class Translator(Writer):
     """Texts to texts, around a `sequence_to_sequence` model.
 
     Args:
@@ -105,167 +101,134 @@ class Translator(Task):
         examples: texts for the warm-up, the card and the tests.
     """
 
-    monitor = "accuracy"
-    stored_in_float16 = True
+    codecs = {"source_words": SubWords, "target_words": SubWords}  # noqa: RUF012 - read only
+    options = (*Writer.options, "by_sentence")
+    writes = "target_words"
+    measure = staticmethod(metrics.translation)
 
     def __init__(
         self, model, source_words, target_words, *, label_smoothing=0.1, length_penalty=1.0, by_sentence=True, examples=EXAMPLES
     ):
-        self.model, self.source_words, self.target_words = model, source_words, target_words
-        self.label_smoothing, self.length_penalty = label_smoothing, length_penalty
-        self.by_sentence, self.examples = by_sentence, tuple(examples)
-        self.resources = (*source_words.resources, *target_words.resources)
-        self.assets = {words.file: words.vocabulary for words in (source_words, target_words)}
-        self.takes = {side: tf.TensorSpec([], tf.string) for side in ("text", "translation")}
-        self.rows = dict.fromkeys(OUTPUT_ROWS, (target_words.file, SubWords.RESERVED))
-        self.rows["source_embedding/embeddings"] = (source_words.file, SubWords.RESERVED)
+        codecs = {"source_words": source_words, "target_words": target_words}
+        options = {"label_smoothing": label_smoothing, "length_penalty": length_penalty, "by_sentence": by_sentence}
+        super().__init__(model, examples, **codecs, **options)
         limit = max(source_words.limit, target_words.limit + 1)
         # half of Tatoeba's pairs fit into the first, nine of ten into the first three, and little of it is padding
         self.buckets = tuple(sorted({max(limit * share // 64, 1) for share in (9, 13, 21, 64)}))
-        lineage.match_names(self)
 
-    def unreadable(self, values):
-        """See `Task.unreadable`."""
-        return not_texts(values)
+    @property
+    def rows(self):
+        """See `Task.rows`."""
+        return super().rows | {"source_embedding/embeddings": (self.source_words.file, SubWords.RESERVED)}
 
-    def encode(self, text):
+    @property
+    def takes(self):
+        """See `Task.takes`."""
+        return {side: tf.TensorSpec([], tf.string) for side in ("text", "translation")}
+
+    def inputs(self, text):
         """Texts, string [N] → ids, int32 [N, S]."""
         return self.source_words(text)
 
     def encode_example(self, source, target):
         """(source text, target text) → (source and the target's tokens before each step), the target's tokens and the end."""
         before, after = shifted(self.target_words, target)
-        return {"source": self.encode(source), "target": before}, after
+        return {"source": self.inputs(source), "target": before}, after
 
     def length(self, inputs, targets):
         """Number of tokens of the longer side."""
         return tf.maximum(*(tf.reduce_sum(tf.cast(inputs[side] != 0, tf.int32), axis=-1) for side in ("source", "target")))
-
-    @property
-    def trained(self):
-        """The model without the weights of the attention, which have no target."""
-        return keras.Model(self.model.input, self.model.output["logits"])
-
-    def losses(self):
-        """See `Task.losses`."""
-        return TokenCrossentropy(self.label_smoothing, ignored=SubWords.END)
-
-    def metrics(self):
-        """Share of the tokens that are right when those before them are given."""
-        return [TokenAccuracy(ignored=SubWords.END)]
 
     def adapt(self, train, *, seed=0):
         """Sees whether sources are single sentences: then a text is translated one by one, else as a whole if it fits."""
         counts = [tf.math.bincount(tf.cast(split_sentences(source)[1], tf.int32)) for source, *_ in train.batch(1024)]
         self.by_sentence = bool(tf.reduce_mean(tf.cast(tf.concat(counts, axis=0) == 1, tf.float32)) > MOSTLY)
 
-    def signatures(self):
-        """`serving_default`, `greedy`: text → translation, score; `beam`: all hypotheses; `attention`, `score`: as they say.
+    # A text is translated sentence by sentence, in capitals if it is. Where a translation is not that of the whole text, `cut`
+    # is true: the text was too long, see `sentence_rows`, or the translation of one of its sentences. A `score` is the natural
+    # log of a translation's probability, its end included unless it was cut at its limit; of several sentences the sum.
 
-        A text is translated sentence by sentence, in capitals if it is; `attention` is of its first sentence alone. Where a
-        translation is not that of the whole text, `cut` is true: the text was too long, see `sentence_rows`, or the
-        translation of one of its sentences.
+    @signature(text=tf.string)
+    def serving_default(self, text):
+        """Text → translation, score, cut."""
+        return _best(*self._every(text))
 
-        A `score` is the natural log of a translation's probability, its end included unless it was cut at its limit; of
-        several sentences the sum. The signature `score` takes both texts as they are, as one sentence each.
-        """
-        text = tf.TensorSpec([None], tf.string, name="text")
-        translation = tf.TensorSpec([None], tf.string, name="translation")
-        ids, memory = self._memory
-        # what several signatures need is a function of its own, so that the SavedModel holds it once
-        encode = tf.function(self._encode, input_signature=[ids], autograph=False)
-        search = tf.function(self._search, input_signature=[ids, memory], autograph=False)
-        mask = tf.TensorSpec([None, None], tf.bool)
-        reread = tf.function(self._reread, input_signature=[ids, memory, mask], autograph=False)
+    @signature(text=tf.string)
+    def greedy(self, text):
+        """The same by the likeliest token at each step, quicker than by beam search."""
+        return _best(*self._translated(text, self._greedy, 1))
 
-        @tf.function(input_signature=[text], autograph=False)
-        def read(text):
-            rows = self._rows(text)
-            return rows, encode(rows.ids)
+    @signature(text=tf.string)
+    def beam(self, text):
+        """Text → all hypotheses, best first."""
+        texts, scores, cut = self._every(text)
+        return {"translations": texts, "scores": scores, "cut": cut}
 
-        def translated(text, search, width):
-            rows, memory = read(text)
-            texts, scores, cut = self._in_blocks(search, width, rows.ids, memory)
-            count = tf.size(text)
-            # sentences are joined with spaces; one without a translation leaves none
-            texts = tf.where(rows.loud[:, None], tf.strings.upper(texts, encoding="utf-8"), texts)
-            texts = tf.strings.unsorted_segment_join(
-                tf.where(texts == "", "", tf.strings.join([" ", texts])), rows.owners, count
-            )
-            scores = tf.math.unsorted_segment_sum(scores, rows.owners, count)
-            return tf.strings.strip(texts), scores, rows.cut | (tf.math.unsorted_segment_sum(cut, rows.owners, count) > 0)
+    @signature(text=tf.string)
+    def attention(self, text):
+        """Text → the translation of its first sentence, and where the model looks at each token of it."""
+        rows, memory = self._read(text)
+        number = tf.range(tf.size(rows.owners))
+        firsts = tf.math.unsorted_segment_min(number, rows.owners, tf.size(text))
+        several = tf.math.unsorted_segment_max(number, rows.owners, tf.size(text)) > firsts
+        source, memory, loud = (tf.gather(each, firsts) for each in (rows.ids, memory, rows.loud))
+        best = first(self._search(source, memory))
+        texts = self.target_words.decode(best.tokens)
+        return {
+            "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
+            "source_tokens": self.source_words.pieces(source),
+            "target_tokens": self.tokens(best),
+            "weights": self.attended(memory, source != 0, best),
+            "cut": rows.cut | several | self._unfinished(source, best.lengths),
+        }
 
-        @tf.function(input_signature=[text], autograph=False)
-        def every(text):
-            return translated(text, search, BEAM_WIDTH)
+    @signature(text=tf.string, translation=tf.string)
+    def score(self, text, translation):
+        """Both texts as they are, as one sentence each → log-probability of the translation, its tokens, those foreseen."""
+        source = self.inputs(text)
+        before, after = shifted(self.target_words, translation)
+        logits, _ = self.reread(before, self._encode(source), source != 0)
+        return dict(zip(("score", "tokens", "right"), log_probabilities(logits, after), strict=True))
 
-        def answer(texts, scores, cut):
-            return {"translation": texts[:, 0], "score": scores[:, 0], "cut": cut}
+    @shared(source=IDS)
+    def _encode(self, source):
+        return self.remember("source", source)
 
-        @tf.function(input_signature=[text], autograph=False)
-        def serving_default(text):
-            return answer(*every(text))
+    @shared(source=IDS, memory=lambda task: task.memory)
+    def _search(self, source, memory):
+        return self.beams(memory, source != 0, self._limits(source))
 
-        @tf.function(input_signature=[text], autograph=False)
-        def greedy(text):
-            return answer(*translated(text, self._greedy, 1))
+    @shared(before=IDS, memory=lambda task: task.memory, mask=tf.TensorSpec([None], tf.bool))
+    def reread(self, before, memory, mask):
+        """See `Writer.reread`."""
+        return super().reread(before, memory, mask)
 
-        @tf.function(input_signature=[text], autograph=False)
-        def beam(text):
-            texts, scores, cut = every(text)
-            return {"translations": texts, "scores": scores, "cut": cut}
+    @shared(text=tf.string)
+    def _every(self, text):
+        return self._translated(text, self._search, BEAM_WIDTH)
 
-        @tf.function(input_signature=[text], autograph=False)
-        def attention(text):
-            rows, memory = read(text)
-            number = tf.range(tf.size(rows.owners))
-            firsts = tf.math.unsorted_segment_min(number, rows.owners, tf.size(text))
-            several = tf.math.unsorted_segment_max(number, rows.owners, tf.size(text)) > firsts
-            source, memory, loud = (tf.gather(each, firsts) for each in (rows.ids, memory, rows.loud))
-            best = first(search(source, memory))
-            texts = self.target_words.decode(best.tokens)
-            return {
-                "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
-                "source_tokens": self.source_words.pieces(source),
-                "target_tokens": token_names(self.target_words, best),
-                "weights": look(reread, memory, source != 0, best),
-                "cut": rows.cut | several | self._unfinished(source, best.lengths),
-            }
+    def _greedy(self, source, memory):
+        decoded = self.write(memory, source != 0, limits=self._limits(source))
+        return decoding.Decoded(*(each[:, None] for each in decoded))
 
-        @tf.function(input_signature=[text, translation], autograph=False)
-        def score(text, translation):
-            source = self.encode(text)
-            before, after = shifted(self.target_words, translation)
-            logits, _ = reread(before, encode(source), source != 0)
-            return dict(zip(("score", "tokens", "right"), log_probabilities(logits, after), strict=True))
-
-        functions = (serving_default, greedy, beam, attention, score)
-        return {function.python_function.__name__: function for function in functions}
-
-    def requests(self, signature):
-        """See `Task.requests`; to `score`, the examples are given as their own translations."""
-        texts = list(self.examples)
-        return {"text": texts, "translation": texts} if signature == "score" else {"text": texts}
-
-    def _rows(self, text):
+    @shared(text=tf.string)
+    def _read(self, text):
+        """Texts [N] → the rows of their sentences, and the memory of each, float [R, S, M]."""
         # where the vocabulary has no small letters, capitals are not loud
         fold = any(piece != piece.upper() for piece in self.source_words.vocabulary)
-        return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
+        rows = sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
+        return rows, self._encode(rows.ids)
 
-    @property
-    def _memory(self):
-        """What a search takes: ids [N, S] and the encoder's output."""
-        width = self.model.get_layer("memory_dropout").output.shape[-1]
-        return tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, None, width], tf.float32)
-
-    def _encode(self, source):
-        """Ids [N, S] → what the encoder makes of them, float [N, S, M]."""
-        encoder = keras.Model(self.model.get_layer("source").output, self.model.get_layer("memory_dropout").output)
-        return encoder(source, training=False)
-
-    def _reread(self, before, memory, mask):
-        """Logits float [N, T, V] and attention float [N, T, S] of tokens that are given, int32 [N, T]."""
-        return self.model.get_layer("decoder")(before, memory, mask)
+    def _translated(self, text, search, width):
+        """Translations string [N, width], their log-probabilities, and whether the first is cut, bool [N]."""
+        rows, memory = self._read(text)
+        texts, scores, cut = self._in_blocks(search, width, rows.ids, memory)
+        count = tf.size(text)
+        # sentences are joined with spaces; one without a translation leaves none
+        texts = tf.where(rows.loud[:, None], tf.strings.upper(texts, encoding="utf-8"), texts)
+        texts = tf.strings.unsorted_segment_join(tf.where(texts == "", "", tf.strings.join([" ", texts])), rows.owners, count)
+        scores = tf.math.unsorted_segment_sum(scores, rows.owners, count)
+        return tf.strings.strip(texts), scores, rows.cut | (tf.math.unsorted_segment_sum(cut, rows.owners, count) > 0)
 
     def _limits(self, source):
         """Most tokens of each translation: it is seldom twice as long as its source, and that of an empty text is empty."""
@@ -276,16 +239,6 @@ class Translator(Task):
         """Which translations, of so many tokens, were cut at their limits; not those of empty texts."""
         limits = self._limits(source)
         return (lengths >= limits) & (limits > 0)
-
-    def _search(self, source, memory):
-        """The best translations of each row, `Decoded` of [R, BEAM_WIDTH, ...]."""
-        options = {"search": decoding.beam_search, "width": BEAM_WIDTH, "length_penalty": self.length_penalty, "every": True}
-        return generate(self.model, memory, source != 0, limits=self._limits(source), **options)
-
-    def _greedy(self, source, memory):
-        """The likeliest token at each step, `Decoded` of [R, 1, ...]."""
-        decoded = generate(self.model, memory, source != 0, limits=self._limits(source))
-        return decoding.Decoded(*(each[:, None] for each in decoded))
 
     def _in_blocks(self, search, width, source, memory):
         """Searches a block of rows at a time, those of like lengths together: many rows take time, but no more memory.
@@ -328,22 +281,6 @@ class Translator(Task):
         back = tf.argsort(order)
         return tuple(tf.gather(each, back) for each in found)
 
-    def config(self):
-        """See `Task.config`."""
-        return {
-            "builder": self.model.built_by.name,
-            "arguments": self.model.built_by.arguments,
-            "source": self.source_words.config(),
-            "target": self.target_words.config(),
-            "label_smoothing": self.label_smoothing,
-            "length_penalty": self.length_penalty,
-            "by_sentence": self.by_sentence,
-        }
 
-    @classmethod
-    def from_config(cls, config, assets, examples):
-        """See `Task.from_config`."""
-        source, target = (SubWords(assets[config[side]["file"]], **config[side]) for side in ("source", "target"))
-        model = create_model(config["builder"], **config["arguments"])
-        options = {name: config[name] for name in ("label_smoothing", "length_penalty", "by_sentence") if name in config}
-        return cls(model, source, target, examples=examples, **options)
+def _best(texts, scores, cut):
+    return {"translation": texts[:, 0], "score": scores[:, 0], "cut": cut}

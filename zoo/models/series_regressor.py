@@ -4,11 +4,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import metrics
 from zoo.errors import ZooError
-from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.registry import register_model
-from zoo.tasks import Task
+from zoo.tasks import Task, signature
 
 
 @register_model(mapping="many_to_one")
@@ -66,29 +66,30 @@ class SeriesRegressor(Task):
     """
 
     monitor = "r2"
+    measure = staticmethod(metrics.regression)
 
     def __init__(self, model, *, examples):
-        self.model, self.assets = model, {}
         self.features = model.inputs[0].shape[-1]
-        self.takes = {
-            "series": tf.TensorSpec([None, self.features], tf.float32),
-            "value": tf.TensorSpec(model.outputs[0].shape[1:], tf.float32),
-        }
         try:
             shape = np.array(examples, "float32").shape
         except ValueError as error:
             raise ZooError(f"The examples must be series of one length: {error}.") from error
         if len(shape) != 3 or 0 in shape or shape[-1] != self.features:
             raise ZooError(f"The examples must have the shape [count, steps, {self.features}], not {list(shape)}.")
-        self.examples = tuple(np.asarray(example).tolist() for example in examples)
+        super().__init__(model, [np.asarray(example).tolist() for example in examples])
 
-    def encode(self, series):
+    @property
+    def takes(self):
+        """See `Task.takes`."""
+        return {"series": self._series, "value": tf.TensorSpec(self.model.outputs[0].shape[1:], tf.float32)}
+
+    def inputs(self, series):
         """Series, float [N, T, features] → the model's."""
         return tf.cast(series, tf.float32)
 
-    def encode_example(self, series, value):
-        """(series, value float [N, targets]) → the same in float32."""
-        return self.encode(series), tf.cast(value, tf.float32)
+    def targets(self, value):
+        """Float [N, targets] → the same in float32."""
+        return tf.cast(value, tf.float32)
 
     def losses(self):
         """Mean squared error."""
@@ -98,23 +99,12 @@ class SeriesRegressor(Task):
         """R², the share of the targets' variance that is predicted."""
         return [keras.metrics.R2Score(name="r2")]
 
-    def signatures(self):
-        """`serving_default`: series → value; an empty series is taken for one step of zeros."""
-        spec = tf.TensorSpec([None, None, self.features], tf.float32, name="series")
+    @property
+    def _series(self):
+        return tf.TensorSpec([None, self.features], tf.float32)
 
-        @tf.function(input_signature=[spec], autograph=False)
-        def serving_default(series):
-            empty = tf.cast(tf.shape(series)[1] == 0, tf.int32)  # no last step to read
-            return {"value": self.model(tf.pad(series, [[0, 0], [0, empty], [0, 0]]), training=False)}
-
-        return {"serving_default": serving_default}
-
-    def config(self):
-        """See `Task.config`."""
-        built_by = self.model.built_by
-        return {"builder": built_by.name, "arguments": built_by.arguments}
-
-    @classmethod
-    def from_config(cls, config, assets, examples):
-        """See `Task.from_config`."""
-        return cls(create_model(config["builder"], **config["arguments"]), examples=examples)
+    @signature(series=lambda task: task._series)
+    def serving_default(self, series):
+        """Series → value; an empty series is taken for one step of zeros."""
+        empty = tf.cast(tf.shape(series)[1] == 0, tf.int32)  # no last step to read
+        return {"value": self.model(tf.pad(series, [[0, 0], [0, empty], [0, 0]]), training=False)}

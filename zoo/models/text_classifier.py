@@ -7,11 +7,10 @@ import tensorflow as tf
 from zoo import layers as zoo_layers
 from zoo.artefacts import lineage
 from zoo.errors import ZooError
-from zoo.factory import create_model
 from zoo.layers.stack import CELLS, recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings
 from zoo.registry import register_model
-from zoo.tasks import LABELS, Task, checked_labels, not_texts
+from zoo.tasks import Classifier, signature
 
 EXAMPLES = (
     "A wonderful film.",
@@ -122,7 +121,7 @@ def text_classifier(
     return keras.Model({"tokens": tokens, "ngrams": ngrams}, outputs, name="text_classifier")
 
 
-class TextClassifier(Task):
+class TextClassifier(Classifier):
     """Raw texts to labels, around a `text_classifier` model.
 
     Args:
@@ -135,36 +134,35 @@ class TextClassifier(Task):
         ZooError: if the labels are not as many as the model's classes, or the words more than its ids.
     """
 
+    codecs = {"words": Words, **Classifier.codecs}  # noqa: RUF012 - read only
+
     def __init__(self, model, words: Words, labels, *, examples=EXAMPLES):
-        self.model, self.words = model, words
-        self.labels = checked_labels(labels, model.get_layer("classes").units)
-        self.examples = tuple(examples)
-        self.resources = (words.table,)
+        super().__init__(model, examples, words=words, labels=labels)
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
         self.monitor = "logits_accuracy" if order else "accuracy"
-        self.assets = {"vocabulary.txt": words.vocabulary, LABELS: list(self.labels)}
-        self.takes = {"text": tf.TensorSpec([], tf.string), "label": tf.TensorSpec([], tf.int64)}
-        self.rows = {"embedding/embeddings": ("vocabulary.txt", Words.RESERVED)}
-        # pairs of words are hashed by their ids
-        self.bound = {"bigram_embedding": "vocabulary.txt", "classes": LABELS, "ngram_linear": LABELS}
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
-        lineage.match_names(self)
 
-    def unreadable(self, values):
-        """See `Task.unreadable`."""
-        return not_texts(values)
+    @property
+    def rows(self):
+        """See `Task.rows`."""
+        return {"embedding/embeddings": (self.words.file, Words.RESERVED)}
 
-    def encode(self, text):
+    @property
+    def bound(self):
+        """See `Task.bound`; pairs of words are hashed by their ids."""
+        return super().bound | {"bigram_embedding": self.words.file, "ngram_linear": self.labels.file}
+
+    def inputs(self, text):
         """Texts, string [N] → the model's inputs."""
         words = self.words.split(text)
         tokens = self.words(words)
         return {"tokens": tokens, "ngrams": self.ngrams(words)} if self.ngrams else tokens
 
-    def encode_example(self, text, label):
-        """(text, label) → (inputs, targets); with n-grams each part has the label for its own target."""
-        return self.encode(text), {"recurrent": label, "ngrams": label, "logits": label} if self.ngrams else label
+    def targets(self, label):
+        """Labels; with n-grams each part has them for its own target."""
+        return {"recurrent": label, "ngrams": label, "logits": label} if self.ngrams else label
 
     def length(self, inputs, targets):
         """Number of words kept."""
@@ -173,7 +171,7 @@ class TextClassifier(Task):
 
     def losses(self):
         """Each part learns on its own, so that neither leans on the other; their mean is not trained."""
-        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        loss = super().losses()
         return {"recurrent": loss, "ngrams": loss, "logits": None} if self.ngrams else loss
 
     def metrics(self):
@@ -209,35 +207,14 @@ class TextClassifier(Task):
             owned = layer.adapt(np.concatenate(hashes), np.concatenate(labels))
             print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
 
-    def signatures(self):
-        """`serving_default`: text → label, probabilities; with n-grams also `parts`: text → what each path says alone."""
-        names = tf.constant(self.labels)
-        text = tf.TensorSpec([None], tf.string, name="text")
+    @signature(text=tf.string)
+    def serving_default(self, text):
+        """Text → label, probabilities."""
+        outputs = self.model(self.inputs(text), training=False)
+        return self.answer(outputs["logits"] if self.ngrams else outputs)
 
-        @tf.function(input_signature=[text], autograph=False)
-        def serving_default(text):
-            outputs = self.model(self.encode(text), training=False)
-            probabilities = tf.nn.softmax(outputs["logits"] if self.ngrams else outputs)
-            return {"label": tf.gather(names, tf.argmax(probabilities, axis=1)), "probabilities": probabilities}
-
-        @tf.function(input_signature=[text], autograph=False)
-        def parts(text):
-            outputs = self.model(self.encode(text), training=False)
-            return {part: tf.nn.softmax(outputs[part]) for part in ("recurrent", "ngrams")}
-
-        return {"serving_default": serving_default} | ({"parts": parts} if self.ngrams else {})
-
-    def config(self):
-        """See `Task.config`."""
-        return {
-            "builder": self.model.built_by.name,
-            "arguments": self.model.built_by.arguments,
-            "words_limit": self.words.limit,
-        }
-
-    @classmethod
-    def from_config(cls, config, assets, examples):
-        """See `Task.from_config`."""
-        words = Words(assets["vocabulary.txt"], limit=config["words_limit"])
-        model = create_model(config["builder"], **config["arguments"])
-        return cls(model, words, assets[LABELS], examples=examples)
+    @signature(needs="ngrams", text=tf.string)
+    def parts(self, text):
+        """Text → the probabilities of each path alone."""
+        outputs = self.model(self.inputs(text), training=False)
+        return {part: tf.nn.softmax(outputs[part]) for part in ("recurrent", "ngrams")}

@@ -66,6 +66,10 @@ class Images:
         error = tf.where(is_image, error, "not a PNG or JPEG image")
         return images, tf.where(image_bytes == "", "empty", error)
 
+    def unreadable(self, values) -> list[str]:
+        """What is wrong with each of some files, bytes [N]; "" where nothing is."""
+        return [error.decode() for error in self(tf.constant(values))[1].numpy()]
+
     def _decode(self, row, image_bytes, _):
         """One file → (row, float32 [height, width, channels], whether it is too large to be decoded)."""
         is_png = _is_png(image_bytes)

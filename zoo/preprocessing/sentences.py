@@ -130,7 +130,6 @@ def sentence_rows(words, text, *, by_sentence: bool = True, fold: bool = True) -
         cut = tf.strings.length(text, unit="UTF8_CHAR") > reach
         sentence, texts = split_sentences(tf.strings.substr(text, 0, reach, unit="UTF8_CHAR"))
         sentence, loud = lowered(sentence, texts, count) if fold else (sentence, tf.zeros_like(texts, tf.bool))
-        sentence = tf.strings.lower(sentence, encoding="utf-8") if words.lower else sentence
         tokens, owners, ids, sizes = words.cut(sentence)
         longest, sentences, of_text = tf.constant(words.limit, tf.int64), tf.size(sentence), tf.gather(texts, owners)
         cut |= _any(sizes >= longest, of_text, count)

@@ -11,6 +11,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.preprocessing.codec import Codec
 from zoo.preprocessing.normalisation import normalise
 
 MARK = "\u2581"  # stands for the space before a word, as in SentencePiece
@@ -32,7 +33,7 @@ def _pre_tokens(marked):
     return parts.values, parts.indices[:, 0]
 
 
-class SubWords:
+class SubWords(Codec):
     """A vocabulary of sub-words: texts in, ids out, and back, in TensorFlow ops only.
 
     Ids 0 to 3 are padding, unknown character, start and end; the pieces follow. A piece is a word or a part of one, and
@@ -43,7 +44,6 @@ class SubWords:
         vocabulary: the pieces, without the reserved entries.
         limit: how many ids a text has at most; the rest is cut off, so that one long text cannot exhaust the memory.
         file: name of the vocabulary's file among the assets of a SavedModel.
-        lower: whether texts are read in lower case.
 
     Raises:
         ZooError: if the limit is less than 1 or the vocabulary is empty.
@@ -55,13 +55,13 @@ class SubWords:
     PADDING, UNKNOWN, START, END = range(4)
     RESERVED = 4
 
-    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt", lower: bool = False):
+    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt"):
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 piece, not limit={limit}.")
         self.vocabulary = list(vocabulary)
         if not self.vocabulary:
             raise ZooError("The vocabulary is empty: there must be at least one piece, or a text to learn pieces from.")
-        self.limit, self.file, self.lower = limit, file, lower
+        self.limit, self.file = limit, file
         self._longest = max(map(len, self.vocabulary))
         # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
         directory = tempfile.mkdtemp(prefix="zoo-")
@@ -80,17 +80,27 @@ class SubWords:
         """Number of ids, the four reserved ones included."""
         return len(self.vocabulary) + self.RESERVED
 
-    def config(self) -> dict:
-        """All that rebuilds it but the pieces, as JSON."""
-        return {"limit": self.limit, "file": self.file, "lower": self.lower}
+    @property
+    def assets(self):
+        """See `Codec.assets`."""
+        return {self.file: self.vocabulary}
 
     @property
-    def resources(self) -> tuple:
-        """The lookup tables, which a SavedModel has to hold."""
+    def resources(self):
+        """See `Codec.resources`."""
         return self._lines, self._pieces
 
+    def config(self):
+        """See `Codec.config`."""
+        return {"limit": self.limit, "file": self.file}
+
     @classmethod
-    def fit(cls, texts, *, size: int, limit: int, file: str = "vocabulary.txt", lower: bool = False):
+    def from_config(cls, config, assets):
+        """See `Codec.from_config`."""
+        return cls(assets[config["file"]], **config)
+
+    @classmethod
+    def fit(cls, texts, *, size: int, limit: int, file: str = "vocabulary.txt"):
         """Learns the pieces of a data set by byte-pair encoding.
 
         The vocabulary holds the characters (the most frequent first; one that occurs once only if it is ASCII), then the
@@ -102,7 +112,6 @@ class SubWords:
             size: number of ids at most, the four reserved ones included.
             limit: see the class.
             file: see the class.
-            lower: see the class.
 
         Raises:
             ZooError: if the characters alone need more than `size` ids, or there is no text.
@@ -110,7 +119,7 @@ class SubWords:
         Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
         """
         counts = collections.Counter()
-        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower)))[0]):
+        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text)))[0]):
             counts.update(tokens.numpy().tolist())
         counts = {token.decode(): count for token, count in counts.items()}
         characters = collections.Counter()
@@ -124,7 +133,7 @@ class SubWords:
         if room < 0:
             least = cls.RESERVED + len(alphabet)
             raise ZooError(f"size={size} is too small: the characters of these texts need {least} ids, pieces some thousands.")
-        return cls(alphabet + _merged_pairs(counts, room), limit=limit, file=file, lower=lower)
+        return cls(alphabet + _merged_pairs(counts, room), limit=limit, file=file)
 
     def __call__(self, text):
         """Turns texts, string [N], into ids, int32 [N, T], 0 where a text has ended; T ≥ 1, at most `limit`."""
@@ -133,7 +142,7 @@ class SubWords:
         # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
         with tf.device("/device:CPU:0"):
             text = tf.strings.substr(text, 0, min(16 * reach, tf.int32.max))  # bytes: beyond, it is not even looked at
-            text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
+            text = tf.strings.substr(normalise(text), 0, reach, unit="UTF8_CHAR")
             _, owners, ids, lengths = self.cut(text)
             return self.padded(ids, tf.math.unsorted_segment_sum(lengths, owners, tf.size(text)))
 

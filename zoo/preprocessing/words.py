@@ -9,6 +9,7 @@ from pathlib import Path
 import tensorflow as tf
 
 from zoo.errors import ZooError
+from zoo.preprocessing.codec import Codec
 from zoo.preprocessing.normalisation import normalise
 
 
@@ -30,7 +31,7 @@ def split_words(text):
 BYTES = 64
 
 
-class Words:
+class Words(Codec):
     """A vocabulary of words: ragged words in, ids out.
 
     Id 0 is padding and 1 stands for every word that is not in the vocabulary; the words follow, most frequent first.
@@ -38,24 +39,25 @@ class Words:
     Args:
         vocabulary: the words, without the two reserved entries.
         limit: how many words of a text are kept; the rest is cut off, so that one long text cannot exhaust the memory.
+        file: name of the vocabulary's file among the assets of a SavedModel.
     """
 
     RESERVED = 2
 
-    def __init__(self, vocabulary, *, limit: int):
+    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt"):
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 word, not limit={limit}.")
         self.vocabulary = list(vocabulary)
         if not self.vocabulary:
             raise ZooError(f"The vocabulary is empty: the texts hold no word, or its size is less than {self.RESERVED + 1}.")
-        self.limit = limit
+        self.limit, self.file = limit, file
         # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
         directory = tempfile.mkdtemp(prefix="zoo-")
         weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        file = Path(directory, "vocabulary.txt")
-        file.write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8", newline="\n")
+        path = Path(directory, file)
+        path.write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8", newline="\n")
         lines = tf.lookup.TextFileInitializer(
-            str(file), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
+            str(path), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
         )
         self.table = tf.lookup.StaticHashTable(lines, default_value=1 - self.RESERVED)
 
@@ -63,6 +65,25 @@ class Words:
     def size(self) -> int:
         """Number of ids, the two reserved ones included."""
         return len(self.vocabulary) + self.RESERVED
+
+    @property
+    def assets(self):
+        """See `Codec.assets`."""
+        return {self.file: self.vocabulary}
+
+    @property
+    def resources(self):
+        """See `Codec.resources`."""
+        return (self.table,)
+
+    def config(self):
+        """See `Codec.config`."""
+        return {"limit": self.limit, "file": self.file}
+
+    @classmethod
+    def from_config(cls, config, assets):
+        """See `Codec.from_config`."""
+        return cls(assets[config["file"]], **config)
 
     @classmethod
     def fit(cls, texts, *, size: int, limit: int):

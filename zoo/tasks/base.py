@@ -1,79 +1,109 @@
-"""`Task`: a builder's model with the preprocessing and decoding around it. It is what is trained, scored and exported."""
+"""`Task`: a builder's model with the codecs around it. It is what is trained, scored and exported."""
 
 import abc
 import contextlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 from types import MappingProxyType
 
 import keras
 import tensorflow as tf
 
+from zoo.artefacts import lineage
 from zoo.errors import ZooError
-
-LABELS = "labels.txt"  # the asset with the names of a classifier's classes
+from zoo.factory import create_model
+from zoo.preprocessing import Codec
+from zoo.tasks import signatures
 
 
 class Task(abc.ABC):
-    """Plain Python around a `keras.Model`; every family subclasses it.
+    """Plain Python around a `keras.Model`. A family states what is its own, and the rest follows from it.
 
-    Attributes:
+    A family has `codecs` and `options`, of which its constructor takes one each by name; `inputs` and `targets`, or
+    `encode_example`; `losses`, `metrics` and `monitor`; methods marked with `@signature`; `measure`; and `pictures`, if any.
+
+    Args:
         model: the `keras.Model` over tensors.
-        examples: raw inputs, one tuple of bytes, strings or arrays each: for the warm-up, the card and the tests.
-        assets: file name → lines of text, written into the artefact (vocabularies, names of labels).
-        labels: names of the classes, in the order of their numbers; empty where the answers are no classes.
-        takes: components of a raw training example, name → what it is, unbatched.
-        rows: path of a weight whose rows stand for the lines of an asset → its file, and how many rows come before these.
-        bound: path of a layer that means nothing with other lines in an asset → its file.
-        stored_in_float16: the artefact holds all weights in float16, not tables alone; what is computed stays float32.
+        examples: raw inputs, one of bytes, a string or an array each: for the warm-up, the card and the tests.
+        **parts: the codecs and options of the family.
+
+    Raises:
+        ZooError: if the model has fewer rows than a codec has names.
     """
 
-    model: keras.Model
-    examples: tuple
-    assets: dict[str, list[str]]
+    # Name of an attribute → the codec that it holds.
+    codecs: Mapping[str, type[Codec]] = MappingProxyType({})
+    # Names of attributes that are numbers, texts or truth values, and belong to the artefact as the codecs do.
+    options: tuple[str, ...] = ()
+    # Names of the classes, in the order of their numbers; empty where the answers are no classes.
     labels: tuple[str, ...] = ()
-    takes: Mapping[str, tf.TensorSpec] = MappingProxyType({})
-    rows: Mapping[str, tuple[str, int]] = MappingProxyType({})
-    bound: Mapping[str, str] = MappingProxyType({})
-    resources: tuple = ()  # lookup tables and the like, which a SavedModel has to hold
+    # The artefact holds all weights in float16, not tables alone; what is computed stays float32.
     stored_in_float16: bool = False
-    terms: str = ""  # of weights that it began with, for the card
-    buckets: tuple[int, ...] = ()  # lengths to pad training examples to, ascending, at most 4; () where all are equal
+    # Terms of weights that the model began with, for the card.
+    terms: str = ""
+    # Lengths to pad training examples to, ascending, at most 4; () where all are equal.
+    buckets: tuple[int, ...] = ()
 
-    @abc.abstractmethod
-    def encode(self, *raw):
-        """Turns a batch of raw inputs into the model's inputs, in TensorFlow ops only."""
+    monitor: str  # name of a metric in the logs of `evaluate`; higher is better
 
-    @abc.abstractmethod
-    def encode_example(self, *raw):
-        """Turns a batch of raw examples (inputs and targets) into (model inputs, targets), in TensorFlow ops only."""
+    def __init__(self, model: keras.Model, examples, **parts):
+        self.model, self.examples = model, tuple(examples)
+        for name in (*self.codecs, *self.options):
+            setattr(self, name, parts.pop(name))
+        if parts:
+            raise TypeError(f"{type(self).__name__} states no codec and no option {', '.join(parts)}")
+        lineage.match_names(self)
 
-    @abc.abstractmethod
-    def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
-        """Named functions over raw inputs: `tf.function`s with named `TensorSpec`s that return a dict of tensors [N, ...]."""
+    # What a family may say of its weights and its data
 
-    def requests(self, signature: str) -> dict[str, list]:
-        """Raw inputs to try a signature with: name of the input → one value per example."""
-        (spec,) = self.signatures()[signature].input_signature
-        return {spec.name: list(self.examples)}
+    @property
+    def rows(self) -> Mapping[str, tuple[str, int]]:
+        """Path of a weight whose rows stand for the lines of an asset → its file, and how many rows come before these."""
+        return {}
 
-    @abc.abstractmethod
-    def config(self) -> dict:
-        """What rebuilds the task beside weights, assets and examples, as JSON: {"builder", "arguments", ...}."""
+    @property
+    def bound(self) -> Mapping[str, str]:
+        """Path of a layer that means nothing with other lines in an asset → its file."""
+        return {}
 
-    @classmethod
-    @abc.abstractmethod
-    def from_config(cls, config: dict, assets: dict[str, list[str]], examples):
-        """Rebuilds the task of a `config()`, its assets and its examples, with freshly initialised weights."""
+    @property
+    def takes(self) -> Mapping[str, tf.TensorSpec]:
+        """Components of a raw training example, name → what it is, unbatched; empty if anything may come."""
+        return {}
+
+    def unreadable(self, values) -> list[str]:
+        """What is wrong with each of some first components of raw examples, bytes [N]; "" where nothing is."""
+        name, spec = next(iter(signatures.specs(self, "serving_default").items()))
+        is_text = spec.dtype == tf.string and not name.endswith("_bytes")
+        return [_not_text(value) if is_text else "" for value in values]
+
+    # What is learnt
+
+    def inputs(self, raw):
+        """A batch of raw inputs → the model's inputs, in TensorFlow ops only."""
+        raise NotImplementedError(f"{type(self).__name__} has neither `inputs` nor an `encode_example` of its own")
+
+    def targets(self, raw):
+        """A batch of raw targets → what the loss takes, in TensorFlow ops only."""
+        return raw
+
+    def encode_example(self, raw, target):
+        """A batch of raw examples → (what `trained` takes, targets), in TensorFlow ops only."""
+        return self.inputs(raw), self.targets(target)
+
+    def finish_batch(self, inputs, targets):
+        """Turns a batch of encoded examples into what `trained` takes, where that is not the same."""
+        return inputs, targets
+
+    def length(self, inputs, targets):
+        """Length of one encoded example, for the length buckets; 1 where all examples have the same."""
+        return 1
 
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
         """Initialises from statistics of the training split what can be; `zoo.fit` calls it before the first step.
 
         Only weights of `zoo.artefacts.lineage.fresh(self.model)` may be changed: others were trained or set by someone.
         """
-
-    def unreadable(self, values) -> list[str]:
-        """What is wrong with each of some first components of raw examples, string [N]; "" where nothing is."""
-        return [""] * len(values)
 
     @property
     def trained(self) -> keras.Model:
@@ -86,22 +116,82 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self):
-        """What to give `keras.Model.compile` as `metrics`; the first one named `monitor` decides on the best weights."""
+        """What to give `keras.Model.compile` as `metrics`; the one named `monitor` decides on the best weights."""
 
-    monitor: str  # name of a metric in the logs of `evaluate`; higher is better
+    # What is served and measured
 
-    def finish_batch(self, inputs, targets):
-        """Turns a batch of encoded examples into what `trained` takes, where that is not the same."""
-        return inputs, targets
+    @abc.abstractmethod
+    def serving_default(self, *raw):
+        """What a user wants of raw inputs, marked with `@signature`: a dict of tensors [N, ...]."""
 
-    def length(self, inputs, targets):
-        """Length of one encoded example, for the length buckets; 1 where all examples have the same."""
-        return 1
+    @staticmethod
+    def measure(model, test) -> dict[str, dict]:
+        """Scores of the loaded artefact on the raw test split; see `zoo.metrics`."""
+        raise ZooError("The family has no measure: give it one, such as `measure = staticmethod(zoo.metrics.accuracy)`.")
+
+    def pictures(self, model, run, directory: Path) -> Iterator[tuple[str, str]]:
+        """Draws pictures for the card into a directory, one after the other: title and name of the file."""
+        from zoo import plots
+
+        plots.curves(run.log, directory / "curves.png", self.monitor)
+        yield "Training curves", "curves.png"
+
+    # What follows from it
+
+    def signatures(self) -> dict[str, tf.types.experimental.GenericFunction]:
+        """The methods marked with `@signature` as `tf.function`s with named `TensorSpec`s."""
+        return signatures.functions(self)
+
+    def requests(self, signature: str) -> dict[str, list]:
+        """Raw inputs to try a signature with: name of the input → one value per example."""
+        options = signatures.tries(self, signature)
+        return {
+            name: [options[name]] * len(self.examples) if name in options else list(self.examples)
+            for name in signatures.specs(self, signature)
+        }
+
+    @property
+    def assets(self) -> dict[str, list[str]]:
+        """File name → lines of text, written into the artefact: vocabularies, names of labels."""
+        return {file: lines for name in self.codecs for file, lines in getattr(self, name).assets.items()}
+
+    @property
+    def resources(self) -> tuple:
+        """Lookup tables and the like, which a SavedModel has to hold."""
+        return tuple(each for name in self.codecs for each in getattr(self, name).resources)
+
+    def config(self) -> dict:
+        """What rebuilds the task beside weights, assets and examples, as JSON: {"builder", "arguments", ...}."""
+        configs = {name: config for name in self.codecs if (config := getattr(self, name).config())}
+        made = {"builder": self.model.built_by.name, "arguments": self.model.built_by.arguments}
+        return made | configs | {name: getattr(self, name) for name in self.options}
+
+    @classmethod
+    def from_config(cls, config: dict, assets: dict[str, list[str]], examples, *, model: keras.Model | None = None):
+        """Rebuilds the task of a `config()`, its assets and its examples.
+
+        Args:
+            config, assets, examples: of the task.
+            model: for it; if None one is built, with freshly initialised weights.
+        """
+        parts = {name: codec.from_config(config.get(name, {}), assets) for name, codec in cls.codecs.items()}
+        parts |= {name: config[name] for name in cls.options}
+        model = create_model(config["builder"], **config["arguments"]) if model is None else model
+        return cls(model, examples=examples, **parts)
+
+    @classmethod
+    def with_labels(cls, config: dict, assets: dict, labels) -> tuple[dict, dict]:
+        """Config and assets for other classes than an artefact's.
+
+        Raises:
+            ZooError: if the answers are no classes.
+        """
+        raise ZooError(f"A {config['builder']} has no labels: its answers are no classes.")
 
 
-def not_texts(values) -> list[str]:
-    """What is wrong with each text, bytes [N], as `Task.unreadable` says it; a text is in UTF-8."""
-    return ["" if value.decode("utf-8", "ignore").encode() == value else "not UTF-8" for value in values]
+def _not_text(value: bytes) -> str:
+    """What is wrong with a text; it is in UTF-8."""
+    return "" if value.decode("utf-8", "ignore").encode() == value else "not UTF-8"
 
 
 @contextlib.contextmanager
@@ -116,32 +206,3 @@ def weights_read_once(model: keras.Model):
         scope.add_update((weight, tf.cast(weight.value, dtype)))
     with scope:
         yield
-
-
-def checked_labels(labels, count: int | None = None) -> tuple[str, ...]:
-    """Names of classes as strings.
-
-    Args:
-        labels: the names.
-        count: how many classes the model has; any number from two if None.
-
-    Raises:
-        ZooError: if there are too few or too many, or one twice.
-    """
-    labels = tuple(map(str, labels)) if not isinstance(labels, str) else (labels,)
-    shown = ", ".join(map(repr, labels)) or "none"
-    if count not in (None, len(labels)):
-        raise ZooError(f"The model has {count} classes, and there are {len(labels)} labels: {shown}.")
-    if len(labels) < 2 or len(set(labels)) < len(labels) or any("\n" in label for label in labels):
-        raise ZooError(f"Labels are the names of at least two classes, each once and on one line, not {shown}.")
-    return labels
-
-
-def with_labels(config: dict, assets: dict, labels: tuple[str, ...]) -> tuple[dict, dict]:
-    """Config and assets of a classifier with other classes; the same ones stay in the order that the head knows."""
-    if LABELS not in assets:
-        raise ZooError(f"A {config['builder']} has no labels: its answers are no classes.")
-    if set(labels) == set(assets[LABELS]):
-        return config, assets
-    arguments = {**config["arguments"], "num_classes": len(labels)}
-    return {**config, "arguments": arguments}, {**assets, LABELS: list(labels)}
