@@ -80,7 +80,7 @@ def main(config: Config):
     outcomes = [learn(dataclasses.replace(config, lengths=(length,), cells=(cell,))) for length, cell in pairs]
     best = max(outcomes, key=lambda one: (one.error < LEARNT and one.length, -one.error))
     write_table([outcome.row() for outcome in outcomes], best.run.path / "who_learns.csv")
-    pictures = draw(outcomes, best.run.path)
+    draw(outcomes, best.run.path)
     return zoo.export(best.task, best.run, test=best.run.data.test)
 
 
