@@ -59,7 +59,7 @@ def test_no_row_is_harmed_by_its_batch_mates(export):
 
 def test_a_batch_too_large_for_the_fused_kernels_has_the_same_answers(export):
     answers = export.answers["serving_default"]
-    count = rows.LARGEST // len(next(iter(answers.values()))) + 1
+    count = rows.LARGEST_GROUP // len(next(iter(answers.values()))) + 1
     repeated = export.ask(**{name: values * count for name, values in export.inputs.items()})
     tiny.assert_same(repeated, {name: np.concatenate([value] * count) for name, value in answers.items()})
 

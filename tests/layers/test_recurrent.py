@@ -141,7 +141,7 @@ def test_any_shape_and_flags_give_what_keras_gives(cell, lengths, extra_steps, f
 
 
 @each_cell
-@pytest.mark.parametrize("rows", (1, groups.ALONE + 1, 2 * groups.LARGEST + 1))
+@pytest.mark.parametrize("rows", (1, groups.UNGROUPED + 1, 2 * groups.LARGEST_GROUP + 1))
 @either("training")
 def test_batches_of_any_size_have_the_gradients_of_keras(cell, rows, training):
     """More steps than a turn of the loop takes, more rows than a group holds, and groups that are not full."""

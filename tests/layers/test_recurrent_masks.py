@@ -48,7 +48,7 @@ def test_any_mask_gives_the_values_states_and_gradients_of_keras(cell, go_backwa
 @each_cell
 @either("training")
 def test_any_mask_of_many_rows_and_steps_has_the_gradients_of_keras(cell, training):
-    rows, steps = 2 * groups.LARGEST + 1, 2 * STEPS_A_TURN + 3
+    rows, steps = 2 * groups.LARGEST_GROUP + 1, 2 * STEPS_A_TURN + 3
     ours, stock = twins(cell, bidirectional, return_sequences=True, return_state=True)
     mask = tf.constant(np.random.default_rng(0).random((rows, steps)) < 0.6)
     arguments = normal(rows, steps, FEATURES), initial_states(cell, rows, directions=2), mask

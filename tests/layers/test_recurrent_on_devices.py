@@ -65,7 +65,7 @@ def masks(rows):
 
 
 def assert_serves_as(function, stock):
-    for rows in (1, groups.ALONE + 1, 2 * groups.LARGEST + 1):
+    for rows in (1, groups.UNGROUPED + 1, 2 * groups.LARGEST_GROUP + 1):
         for mask in masks(rows):
             arguments = {"sequences": normal(rows, STEPS, FEATURES), "mask": mask}
             answers, expected = function(**arguments), stock(**arguments)

@@ -4,12 +4,12 @@ import contextlib
 import functools
 
 import tensorflow as tf
-from tensorflow.python.ops import control_flow_util
+from tensorflow.python.ops import control_flow_util  # whether XLA compiles what is traced: nothing public says it
 
-from zoo.kernels import cudnn, fused, group, loop
-from zoo.kernels.padding import Padding, Reading
+from zoo.kernels import cudnn, fused, loop, rows
+from zoo.kernels.packing import Inputs, Packing, Results
 
-_bodies = None  # within an export: (cell, padding, specs of the arguments) → the bodies for a CPU and a GPU
+_bodies = None  # within an export: (cell, zero_output, specs of the arguments) → the bodies for a CPU and a GPU
 _truncation = None
 _loop = False
 
@@ -60,7 +60,7 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     """Runs a recurrent cell over time with the semantics of stock Keras on a CPU.
 
     Args:
-        cell: "lstm", "gru" (reset after the product) or "rnn" (tanh); the activations are the standard ones.
+        cell: `zoo.kernels.LSTM`, `GRU` (reset after the product) or `RNN` (tanh); the activations are the standard ones.
         sequences: float [N, T, F].
         states: initial states, each float [N, U].
         weights: kernel [F, G*U], recurrent kernel [U, G*U], bias [G*U] (GRU: [2, G*U]), in Keras's gate order.
@@ -75,31 +75,28 @@ def recurrence(cell, sequences, states, weights, *, mask=None, go_backwards=Fals
     Raises:
         ValueError: a mask or a state that does not fit the sequences; when run, what TensorFlow raises.
     """
-    states = [_fitted_state(state, sequences, weights[1].shape[0]) for state in states]
-    mask = None if mask is None else _fitted(mask, sequences)
+    states = [_full_state(state, sequences, weights[1].shape[0]) for state in states]
+    mask = () if mask is None else _full_mask(mask, sequences)
     if go_backwards:  # here, so that both directions share what is traced
-        sequences = tf.reverse(sequences, [1])
-        mask = None if mask is None else tf.reverse(mask, [1])
-    padding = Padding(mask is not None, zero_output and mask is not None)
-    arguments = (sequences, states, mask, weights)
-    if _loop:
-        outputs, last = loop.run(cell, *arguments, padding=padding, truncation=_truncation)
+        sequences, mask = tf.nest.map_structure(lambda each: tf.reverse(each, [1]), (sequences, mask))
+    inputs = Inputs(sequences, mask, states)
+    options = {"zero_output": zero_output and tf.is_tensor(mask)}
+    if _loop or (_bodies is None and (_under_xla() or (_on_a_gpu() and _truncation))):
+        outputs, last = loop.run(cell, inputs, weights, truncation=_truncation, **options)
     elif _bodies is not None:
-        outputs, last = _branch_on_device(cell, padding, *arguments)
-    elif _under_xla() or (_on_a_gpu() and _truncation):
-        outputs, last = loop.run(cell, *arguments, padding=padding, truncation=_truncation)
+        outputs, last = _branch_on_device(cell, inputs, weights, **options)
     elif _on_a_gpu():
         # TensorFlow differentiates the cuDNN op only if it was told that it trains, and a gradient may be asked for at any time
-        outputs, last = _on_gpu(cell, *arguments, padding=padding, training=True)
+        outputs, last = _on_gpu(cell, inputs, weights, training=True, **options)
     else:
-        outputs, last = fused.differentiable(cell, *arguments, padding=padding, training=training, truncation=_truncation)
+        outputs, last = fused.differentiable(cell, inputs, weights, training=training, truncation=_truncation, **options)
     outputs.set_shape(sequences.shape[:2] + states[0].shape[-1:])
     for after, before in zip(last, states, strict=True):
         after.set_shape(before.shape)
     return outputs, list(last)
 
 
-def _fitted(mask, sequences):
+def _full_mask(mask, sequences):
     """A mask as Keras takes it → bool [N, T] for these sequences."""
     mask = tf.cast(mask, tf.bool)
     if mask.shape.rank == 3 and mask.shape[-1] == 1:
@@ -121,7 +118,7 @@ def _fitted(mask, sequences):
     return tf.reshape(mask, tf.stack([rows, steps]), name="a_mask_must_have_a_value_for_each_step")
 
 
-def _fitted_state(state, sequences, units):
+def _full_state(state, sequences, units):
     """An initial state as Keras takes it, [N, U], [1, U] or [U] → [N, U]."""
     if state.shape[-1] != units:
         raise ValueError(f"An initial state must have {units} units, not {state.shape[-1]}.")
@@ -144,44 +141,36 @@ def _under_xla():
     return not tf.executing_eagerly() and control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
 
 
-def _on_gpu(cell, sequences, states, mask, weights, *, padding, training):
+def _on_gpu(cell, inputs, weights, *, zero_output, training):
     """By cuDNN, which takes lengths, leaves zeros at the steps after them, and refuses empty rows."""
-    reading = Reading(padding, mask)
-    if not padding.masked:
+    sequences, mask, states = inputs
+    packing = Packing(mask, zero_output)
+    if not packing.masked:
         lengths = tf.fill([tf.shape(sequences)[0]], tf.shape(sequences)[1])
-        return cudnn.run(cell, sequences, states, lengths, weights, training)
-    sequences = tf.gather(sequences, reading.time, batch_dims=1)
-    outputs, last = cudnn.run(cell, sequences, states, tf.cast(reading.lengths, tf.int32), weights, training)
-    empty = (reading.lengths == 0)[:, None]
-    return reading.placed(outputs, reading.shown), tuple(
-        tf.where(empty, before, after) for before, after in zip(states, last, strict=True)
-    )
+        return Results(*cudnn.run(cell, sequences, states, lengths, weights, training))
+    sequences = tf.gather(sequences, packing.places, batch_dims=1)
+    outputs, last = cudnn.run(cell, sequences, states, tf.cast(packing.lengths, tf.int32), weights, training)
+    return Results(packing.placed(outputs, packing.shown), packing.or_initial(last, states))
 
 
-def _branch_on_device(cell, padding, sequences, states, mask, weights):
+def _branch_on_device(cell, inputs, weights, *, zero_output):
     """Emits both bodies under a `Case` that is not lowered.
 
     A lowered one (`tf.switch_case`) becomes part of the outer graph, where the placer fails on a machine without a GPU: there
     is no CPU kernel of `CudnnRNNV3`. Un-lowered, only the branch taken is ever instantiated.
     """
-    count = len(states)
-    arguments = [*group.tensors(sequences, mask, states), *weights]
-    specs = tuple(tf.TensorSpec(argument.shape, argument.dtype) for argument in arguments)
-    if (cell, padding, specs) not in _bodies:  # layers of one shape share them, and so do the signatures
-
-        def body(run, *arguments):
-            sequences, mask, others = group.apart(arguments, padding)
-            outputs, last = run(cell, sequences, others[:count], mask, others[count:], padding=padding)
-            return outputs, *last
-
+    arguments = tf.nest.flatten((inputs, weights))
+    key = (cell, zero_output, *((argument.shape, argument.dtype) for argument in arguments))
+    if key not in _bodies:  # layers of one shape share them, and so do the signatures
         runs = fused.infer, functools.partial(_on_gpu, training=False)
-        functions = [tf.function(functools.partial(body, run), autograph=False) for run in runs]
-        _bodies[cell, padding, specs] = [function.get_concrete_function(*specs) for function in functions]
+        runs = [functools.partial(run, cell, zero_output=zero_output) for run in runs]
+        _bodies[key] = [rows.trace(run, inputs, weights) for run in runs]
+    sequences, _, states = inputs
     results = tf.raw_ops.Case(
         branch_index=tf.raw_ops.DeviceIndex(device_names=["CPU", "GPU"]),
         input=arguments,
-        Tout=[sequences.dtype] * (1 + count),
-        branches=_bodies[cell, padding, specs],
+        Tout=[sequences.dtype] * (1 + len(states)),
+        branches=_bodies[key],
         output_shapes=[sequences.shape[:2] + states[0].shape[-1:], *(state.shape for state in states)],
     )
-    return results[0], tuple(results[1:])
+    return Results(results[0], results[1:])

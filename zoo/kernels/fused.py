@@ -7,190 +7,172 @@ import functools
 from dataclasses import dataclass
 
 import tensorflow as tf
-from tensorflow.python.eager import record
+from tensorflow.python.eager import record  # the public `stop_recording` is a method of a tape, and here no tape is known
 
-from zoo.kernels import cells, group, loop, rows
-from zoo.kernels.padding import Padding, Reading
+from zoo.kernels import group, loop, rows
+from zoo.kernels.cells import Cell
+from zoo.kernels.packing import Inputs, Packing, Results
 
 
-def infer(cell, sequences, states, mask, weights, *, padding):
+def infer(cell, inputs, weights, *, zero_output):
     """Outputs and last states, for inference; see `zoo.kernels.loop.run` for the arguments."""
-    run = functools.partial(group.forward, cell, padding=padding, keep=False)
-    outputs, *last = rows.cut_and_run(run, group.tensors(sequences, mask, states), list(weights))
-    return outputs, tuple(last)
+    return rows.run_in_groups(functools.partial(group.infer, cell=cell, zero_output=zero_output), inputs, weights)
 
 
-def differentiable(cell, sequences, states, mask, weights, *, padding, training, truncation=None):
+def differentiable(cell, inputs, weights, *, zero_output, training, truncation=None):
     """The same with a gradient, and gradients of it; see `zoo.kernels.loop.run` for the arguments.
 
     Args:
         training: keep what the gradient needs; else the forward pass is run again if a gradient is asked for.
     """
-    count = len(states)
-    kernel = Kernel(cell, padding, truncation, sequences.shape[-1], states[0].shape[-1], sequences.dtype)
+    features, units, masked = inputs.sequences.shape[-1], inputs.states[0].shape[-1], tf.is_tensor(inputs.mask)
+    kernel = _kernel(cell, masked, zero_output, truncation, features, units, inputs.sequences.dtype)
 
     @tf.custom_gradient
-    def run(*arguments):
-        sequences, states, weights = arguments[0], arguments[1 : 1 + count], arguments[1 + count :]
-        tensors = group.tensors(sequences, mask, states)
-        weights, kept = list(weights), None
-        if training:
-            outputs, last, kept = _unrecorded(_keep(kernel), tensors, weights)
-        else:
-            outputs, last = _unrecorded(_infer(kernel), tensors, weights)
+    def run(sequences, states, weights):
+        arguments, own = (sequences, states, weights), Inputs(sequences, inputs.mask, states)
+        with record.stop_recording():  # else a tape would trace the functions again, for gradients that they have not
+            results, residuals = kernel.forward(own, weights) if training else (kernel.infer(own, weights), None)
 
-        def gradient(*given):
-            """Of the arguments; its own gradient is that of TensorFlow's through the plain loop."""
-
+        def gradient(outputs, *last):
             @tf.custom_gradient
-            def first(*_):
-                saved = kept if training else _unrecorded(_keep(kernel), tensors, weights)[2]
-                projected, *others = _unrecorded(_back(kernel), tensors, weights, list(given), saved)
-                # apart, so that it falls away where nobody asks for it
-                inputs = _unrecorded(_back_to_inputs(kernel), projected, tensors, weights)
-                results = [
-                    tf.ensure_shape(result, argument.shape)  # as a function's results, they have lost it
-                    for result, argument in zip((inputs, *others), arguments, strict=True)
+            def first_order(arguments, given):
+                with record.stop_recording():
+                    kept = residuals if training else kernel.forward(own, weights)[1]
+                    gradients = kernel.backward(own, given, kept, weights)
+                    # apart, so that it falls away where nobody asks for it
+                    of_sequences = kernel.backward_to_sequences(gradients.projected, own, weights)
+                flat = [of_sequences, *gradients.states, *gradients.weights]
+                flat = [  # as a function's results, they have lost their shapes
+                    tf.ensure_shape(result, argument.shape)
+                    for result, argument in zip(flat, tf.nest.flatten(arguments), strict=True)
                 ]
-                return results, lambda *again: _second(kernel)(list(arguments), mask, list(given), list(again))
+                return flat, lambda *second: kernel.second_order(arguments, inputs.mask, given, second)
 
-            return first(*arguments, *given)
+            return first_order(arguments, Results(outputs, list(last)))
 
-        return (outputs, *last), gradient
+        return results, gradient
 
-    outputs, *last = run(sequences, *states, *weights)
-    return outputs, tuple(last)
-
-
-def _unrecorded(function, *arguments):
-    """Calls a function on behalf of a custom gradient: a tape would trace it again for a gradient that it has not."""
-    with record.stop_recording():
-        return function(*arguments)
+    return run(inputs.sequences, list(inputs.states), list(weights))
 
 
 @dataclass(frozen=True)
 class Kernel:
-    """What the functions below are traced for, each once in a process: layers of one shape share them, in whatever graph.
+    """The functions of a layer, each traced once in a process: layers of one shape share them, in whatever graph.
 
     Attributes:
+        masked: whether rows have a mask.
+        zero_output: see `Packing`.
         truncation: no gradient crosses a multiple of so many steps; None for no such bounds.
         features: width of the inputs.
+        units: width of a state.
         dtype: of inputs, states and weights.
     """
 
-    cell: str
-    padding: Padding
+    cell: Cell
+    masked: bool
+    zero_output: bool
     truncation: int | None
     features: int
     units: int
     dtype: tf.DType
 
-    @property
-    def states(self):
-        """Number of states of a row."""
-        return cells.STATES[self.cell]
+    @functools.cached_property
+    def infer(self):
+        """`Inputs`, weights → `Results`."""
 
-    def function(self, run, *inputs):
-        """A function of lists of tensors with these specs."""
-        return tf.function(run, input_signature=inputs, autograph=False)
+        def run(inputs, weights):
+            return infer(self.cell, inputs, weights, zero_output=self.zero_output)
+
+        return self._function(run, self._inputs, self._weights)
+
+    @functools.cached_property
+    def forward(self):
+        """`Inputs`, weights → `Results` and what the gradient needs, in groups."""
+        of_group = functools.partial(group.forward, cell=self.cell, zero_output=self.zero_output)
+
+        def run(inputs, weights):
+            groups = rows.Groups(tf.shape(inputs.sequences)[0])
+            results, residuals = rows.run_groups(of_group, groups.group(inputs), weights)
+            return groups.ungroup(results), residuals
+
+        return self._function(run, self._inputs, self._weights)
+
+    @functools.cached_property
+    def backward(self):
+        """`Inputs`, gradients of the `Results`, residuals, weights → `Gradients`, those of the projected inputs in groups."""
+        options = {"cell": self.cell, "zero_output": self.zero_output, "truncation": self.truncation}
+
+        def of_group(grouped, weights):
+            return group.backward(*grouped, weights, **options)
+
+        def run(inputs, given, residuals, weights):
+            groups = rows.Groups(tf.shape(inputs.sequences)[0])
+            gradients = rows.run_groups(of_group, (groups.group(inputs), groups.group(given), residuals), weights)
+            return group.Gradients(
+                gradients.projected,
+                groups.ungroup(gradients.states),
+                [tf.reduce_sum(gradient, axis=0) for gradient in gradients.weights],
+            )
+
+        residuals = [self._spec(None, None, None, self.units)] * self.cell.residuals
+        return self._function(run, self._inputs, self._results, residuals, self._weights)
+
+    @functools.cached_property
+    def backward_to_sequences(self):
+        """Gradients of the projected inputs, in groups, `Inputs`, weights → gradient of the sequences."""
+
+        def run(projected, inputs, weights):
+            groups = rows.Groups(tf.shape(inputs.sequences)[0])
+            steps = tf.matmul(tf.reshape(projected, [-1, projected.shape[-1]]), weights[0], transpose_b=True)
+            steps = tf.reshape(steps, tf.concat([tf.shape(projected)[:-1], [self.features]], axis=0))
+            steps = groups.ungroup(tf.transpose(steps, [0, 2, 1, 3]))
+            return Packing(inputs.mask, self.zero_output).pack_gradient(steps)
+
+        projected = self._spec(None, None, None, self.cell.gates * self.units)
+        return self._function(run, projected, self._inputs, self._weights)
+
+    @functools.cached_property
+    def second_order(self):
+        """Gradient of the gradient, TensorFlow's own through the plain loop: of its arguments and of what it was given."""
+
+        def run(arguments, mask, given, second):
+            flat, flat_given = tf.nest.flatten(arguments), tf.nest.flatten(given)
+            with tf.GradientTape() as outer:
+                outer.watch([flat, flat_given])
+                with tf.GradientTape() as inner:
+                    inner.watch(flat)
+                    sequences, states, weights = arguments
+                    options = {"zero_output": self.zero_output, "truncation": self.truncation}
+                    results = loop.run(self.cell, Inputs(sequences, mask, states), weights, **options)
+                gradients = inner.gradient(tf.nest.flatten(results), flat, flat_given, unconnected_gradients="zero")
+            return outer.gradient(gradients, [*flat, *flat_given], list(second), unconnected_gradients="zero")
+
+        return tf.function(run, autograph=False)
 
     @property
-    def tensors(self):
-        """Specs of what a group of rows has a part of: sequences, mask and states."""
-        mask = [tf.TensorSpec([None, None], tf.bool)] if self.padding.masked else []
-        return [self._spec(None, None, self.features), *mask, *[self._spec(None, self.units)] * self.states]
+    def _inputs(self):
+        mask = tf.TensorSpec([None, None], tf.bool) if self.masked else ()
+        return Inputs(self._spec(None, None, self.features), mask, self._states)
 
     @property
-    def weights(self):
-        """Specs of kernel, recurrent kernel and bias."""
-        gates = cells.GATES[self.cell] * self.units
-        bias = self._spec(2, gates) if self.cell == "gru" else self._spec(gates)
-        return [self._spec(self.features, gates), self._spec(self.units, gates), bias]
+    def _results(self):
+        return Results(self._spec(None, None, self.units), self._states)
 
     @property
-    def results(self):
-        """Specs of outputs and last states."""
-        return [self._spec(None, None, self.units), *[self._spec(None, self.units)] * self.states]
+    def _states(self):
+        return [self._spec(None, self.units)] * self.cell.states
 
     @property
-    def kept(self):
-        """Specs of what the steps keep for the gradient, in groups."""
-        return [self._spec(None, None, None, self.units)] * cells.SAVED[self.cell]
+    def _weights(self):
+        return [self._spec(*shape) for shape in self.cell.weight_shapes(self.features, self.units)]
 
     def _spec(self, *shape):
         return tf.TensorSpec(shape, self.dtype)
 
-
-@functools.cache
-def _infer(kernel):
-    """Outputs and last states."""
-
-    def run(tensors, weights):
-        sequences, mask, states = group.apart(tensors, kernel.padding)
-        return infer(kernel.cell, sequences, states, mask, weights, padding=kernel.padding)
-
-    return kernel.function(run, kernel.tensors, kernel.weights)
+    @staticmethod
+    def _function(run, *specs):
+        return tf.function(run, input_signature=specs, autograph=False)
 
 
-@functools.cache
-def _keep(kernel):
-    """Outputs, last states, and what the gradient needs, in groups."""
-    forward = functools.partial(group.forward, kernel.cell, padding=kernel.padding, keep=True)
-
-    def run(tensors, weights):
-        groups = rows.Rows(tf.shape(tensors[0])[0])
-        results = rows.run(forward, [groups.group(tensor) for tensor in tensors], weights)
-        outputs, *last = [groups.ungroup(result) for result in results[: 1 + kernel.states]]
-        return outputs, last, results[1 + kernel.states :]
-
-    return kernel.function(run, kernel.tensors, kernel.weights)
-
-
-@functools.cache
-def _back(kernel):
-    """Gradients of the projected inputs, in groups, and of states and weights."""
-    backward = functools.partial(group.backward, kernel.cell, padding=kernel.padding, truncation=kernel.truncation)
-
-    def run(tensors, weights, given, kept):
-        groups = rows.Rows(tf.shape(tensors[0])[0])
-        grouped = [groups.group(tensor) for tensor in (*tensors, *given)]
-        projected, *results = rows.run(backward, [*grouped, *kept], weights)
-        states, parts = results[: kernel.states], results[kernel.states :]
-        return projected, *(groups.ungroup(state) for state in states), *(tf.reduce_sum(part, axis=0) for part in parts)
-
-    return kernel.function(run, kernel.tensors, kernel.weights, kernel.results, kernel.kept)
-
-
-@functools.cache
-def _back_to_inputs(kernel):
-    """Gradient of the inputs."""
-
-    def run(projected, tensors, weights):
-        groups = rows.Rows(tf.shape(tensors[0])[0])
-        _, mask, _ = group.apart(tensors, kernel.padding)
-        steps = tf.matmul(tf.reshape(projected, [-1, projected.shape[-1]]), weights[0], transpose_b=True)
-        steps = tf.reshape(steps, tf.concat([tf.shape(projected)[:-1], [kernel.features]], axis=0))
-        return Reading(kernel.padding, mask).read_gradient(groups.ungroup(tf.transpose(steps, [0, 2, 1, 3])))
-
-    gates = cells.GATES[kernel.cell] * kernel.units
-    projected = tf.TensorSpec([None, None, None, gates], kernel.dtype)
-    return kernel.function(run, projected, kernel.tensors, kernel.weights)
-
-
-@functools.cache
-def _second(kernel):
-    """Gradient of the gradient: of the arguments (sequences, states, weights) and of what the gradient was given."""
-    count = kernel.states
-
-    def run(arguments, mask, given, again):
-        sequences, states, weights = arguments[0], arguments[1 : 1 + count], arguments[1 + count :]
-        with tf.GradientTape() as outer:
-            outer.watch([arguments, given])
-            with tf.GradientTape() as inner:
-                inner.watch(arguments)
-                options = {"padding": kernel.padding, "truncation": kernel.truncation}
-                outputs, last = loop.run(kernel.cell, sequences, states, mask, weights, **options)
-            gradients = inner.gradient([outputs, *last], arguments, given, unconnected_gradients="zero")
-        return outer.gradient(gradients, [*arguments, *given], again, unconnected_gradients="zero")
-
-    return tf.function(run, autograph=False)
+_kernel = functools.cache(Kernel)

@@ -4,151 +4,148 @@ The gradient of the weights is one matrix product over all steps after the loop,
 """
 
 import functools
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from zoo.kernels import block, cells, one_row, rows
-from zoo.kernels.padding import Reading
+from zoo.kernels import rows
+from zoo.kernels.packing import Packing, Results
 from zoo.kernels.scan import scan
 
 
-def tensors(sequences, mask, states):
-    """What each row has a part of, as one list."""
-    return [sequences, *([] if mask is None else [mask]), *states]
+class Gradients(NamedTuple):
+    """What `backward` gives.
+
+    Attributes:
+        projected: of the projected inputs, float [T, S, G*U].
+        states: list of those of the initial states, each float [S, U].
+        weights: list of those of kernel, recurrent kernel and bias.
+    """
+
+    projected: tf.Tensor
+    states: list
+    weights: list
 
 
-def apart(tensors, padding):
-    """Such a list → sequences, mask or None, and all that follows."""
-    sequences, *others = tensors
-    return (sequences, others[0], others[1:]) if padding.masked else (sequences, None, others)
+def infer(inputs, weights, *, cell, zero_output):
+    """`Inputs` → `Results`."""
+    packing = Packing(inputs.mask, zero_output)
+    states = _all_steps(cell, packing.pack(inputs.sequences), inputs.states, weights, keep=False)
+    return _results(packing, states, inputs.states)
 
 
-def forward(cell, tensors, weights, padding, *, keep):
-    """Outputs, last states and, if asked to keep it, what `backward` needs; float [S, T, *] and [S, U]."""
-    sequences, mask, states = apart(tensors, padding)
-    reading = Reading(padding, mask)
-    every, kept = (_all if keep else _states)(cell, reading.read(sequences), states, weights)
-    every = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(every, states, strict=True)]
-    return [reading.write(every[0]), *reading.last(every, states), *kept]
+def forward(inputs, weights, *, cell, zero_output):
+    """`Inputs` → `Results` and what else `backward` needs, a list of float [T, S, U]."""
+    packing = Packing(inputs.mask, zero_output)
+    residuals = _all_steps(cell, packing.pack(inputs.sequences), inputs.states, weights, keep=True)
+    return _results(packing, cell.new_states(residuals), inputs.states), list(residuals)
 
 
-def _all(cell, steps, states, weights):
-    """Each state at each step, float [T, N, U], and what the gradient needs."""
-    kept = (
-        block.run(steps, states, weights)
-        if _is_block(cell, steps)
-        else _scanning(cell, keep=True)(*_projected(cell, steps, states, weights))
-    )
-    return cells.states(cell, kept), kept
+def _results(packing, states, initial):
+    states = [tf.ensure_shape(state, [None, None, first.shape[-1]]) for state, first in zip(states, initial, strict=True)]
+    return Results(packing.unpack(states[0]), packing.last(states, initial))
 
 
-def _states(cell, steps, states, weights):
-    """Each state at each step."""
-    if _is_block(cell, steps):
-        return cells.states(cell, block.run(steps, states, weights)), []
-
-    several, arguments = _scanning(cell, keep=False), _projected(cell, steps, states, weights)
-    if cell not in one_row.STEPS:
-        return several(*arguments), []
-
-    def one(tensors, shared):
-        projected, *states = tensors
-        return [one_row.scanning(cell)(projected, *states, shared)]
-
-    def more(tensors, shared):
-        projected, *states = tensors
-        return several(projected, states, shared)
-
-    projected, states, shared = arguments
-    return rows.either(tf.equal(tf.shape(steps)[1], 1), one, more, [projected, *states], shared), []
-
-
-def _is_block(cell, steps):
-    return cell == "lstm" and steps.dtype in block.DTYPES
-
-
-def _projected(cell, steps, states, weights):
-    """What a scan takes: projected inputs, states, recurrent kernel and, of a GRU, the candidate's bias."""
-    inner_bias = cells.biases(cell, weights[2])[1]
-    return cells.project(cell, steps, weights), list(states), [weights[1], *([] if inner_bias is None else [inner_bias])]
+def _all_steps(cell, steps, states, weights, *, keep):
+    """The residuals of each step or, if they are not kept, the states alone: float [T, N, F] → each [T, N, U]."""
+    if steps.dtype in cell.op_dtypes:
+        residuals = cell.all_steps(steps, states, weights)
+        return residuals if keep else cell.new_states(residuals)
+    arguments = cell.project(steps, weights), list(states), cell.recurrent_weights(weights)
+    if keep or cell.one_row_step is None:
+        return _scanning(cell, keep)(*arguments)
+    return rows.cond(tf.equal(tf.shape(steps)[1], 1), _scanning_one_row(cell), _scanning(cell, keep), *arguments)
 
 
 @functools.cache
 def _scanning(cell, keep):
-    """Traced once for all layers of so many units, whatever they read."""
-    count = cells.SAVED[cell] if keep else cells.STATES[cell]
+    """Projected inputs, states, recurrent weights → see `_all_steps`. Traced once for all layers of so many units."""
+    count = cell.residuals if keep else cell.states
 
-    def run(projected, states, shared):
-        recurrent_kernel, inner_bias = (*shared, None)[:2]
+    def run(projected, states, recurrent_weights):
+        def step(states, projected):
+            states, residuals = cell.step(projected, states, *recurrent_weights)
+            return states, residuals if keep else states  # what is kept is written to memory at each step
 
-        def step(states, *projected):
-            states, kept = cells.STEPS[cell](projected, states, recurrent_kernel, inner_bias)
-            return states, kept if keep else states  # what is kept is written to memory at each step
-
-        return scan(step, [projected], states, count, prepare=lambda slices: cells.parts(cell, slices[0]))[0]
+        return scan(step, projected, states, count, prepare=cell.split)[0]
 
     return tf.function(run, autograph=False)
-
-
-def backward(cell, tensors, weights, padding, truncation):
-    """Gradients of the projected inputs (float [T, S, G*U]), of states and of weights.
-
-    Args:
-        tensors: those of `forward`, the gradients of its outputs and last states, and what it kept.
-    """
-    sequences, mask, others = apart(tensors, padding)
-    reading = Reading(padding, mask)
-    count = cells.STATES[cell]
-    states, outputs, last, saved = others[:count], others[count], others[count + 1 : 2 * count + 1], others[2 * count + 1 :]
-    every = cells.states(cell, saved)
-    before = [_delayed(every[index], states[index]) for index in cells.PREVIOUS[cell]]
-    hidden, past, carry = reading.write_gradient(outputs), [tf.zeros_like(state) for state in states], []
-    if padding.masked:  # rows end at different steps
-        (final, *carry), past = zip(*map(reading.last_gradient, last), strict=True)
-        hidden, last = hidden + final, [tf.zeros_like(state) for state in states]
-    bounds = []
-    if truncation:
-        step = tf.range(tf.shape(hidden)[0])
-        bounds = [tf.cast((step == 0) | (step % truncation > 0), hidden.dtype)[:, None, None]]
-    kept, first = _scanning_back(cell, truncation is not None)(
-        list(saved), before, [hidden, *carry, *bounds], last, tf.transpose(weights[1])
-    )
-    projected, inner = cells.projected_gradient(cell, saved, kept)
-    bias = tf.reduce_sum(projected, axis=[0, 1])
-    return [
-        tf.ensure_shape(projected, [None, None, weights[0].shape[-1]]),
-        *(gradient + empty for gradient, empty in zip(first, past, strict=True)),
-        _products(reading.read(sequences), projected),
-        _products(states[0][None], inner[:1]) + _products(every[0][:-1], inner[1:]),
-        tf.stack([bias, tf.reduce_sum(inner, axis=[0, 1])]) if cell == "gru" else bias,
-    ]
 
 
 @functools.cache
-def _scanning_back(cell, truncated):
-    """As `_scanning`, for the way back."""
+def _scanning_one_row(cell):
+    """As `_scanning`, for one row and the states alone, in as few ops a step as there can be: a step costs what its ops cost.
 
-    def run(saved, before, others, last, transposed):
-        def prepare(slices):
-            own, (hidden, *others) = slices[: len(saved) + len(before)], slices[len(saved) + len(before) :]
-            return [hidden, *cells.BEFORE[cell](own[: len(saved)], own[len(saved) :]), *others]
+    The projected input is a vector then, and can be the bias of the product of the state: TensorFlow's graph optimizer makes
+    one op of `MatMul`, `BiasAdd` and a sigmoid or tanh.
+    """
 
-        def step(gradients, *slices):
-            inputs, passed = (slices[:-1], slices[-1]) if truncated else (slices, None)
-            gradients, kept = cells.BACK[cell](gradients, transposed, *inputs)
-            return [gradient if passed is None else gradient * passed for gradient in gradients], kept
+    def run(projected, states, recurrent_weights):
+        recurrent_kernel, *biases = recurrent_weights
+        recurrent_kernels = cell.split(recurrent_kernel)
 
-        return scan(step, [*saved, *before, *others], last, cells.KEPT[cell], prepare=prepare, reverse=True)
+        def step(states, projected):
+            hidden = cell.one_row_step(projected, states[0], recurrent_kernels, *biases)
+            return (hidden,), (hidden,)
+
+        return scan(step, projected, states, 1, prepare=lambda projected: cell.split(projected[:, 0]))[0]
 
     return tf.function(run, autograph=False)
 
 
-def _delayed(states, first):
-    """[1st, 2nd, 3rd] → [first, 1st, 2nd]."""
-    return tf.concat([first[None], states[:-1]], axis=0)
+def backward(inputs, given, residuals, weights, *, cell, zero_output, truncation):
+    """`Inputs`, the gradients of their `Results`, and what `forward` gave for this → `Gradients`."""
+    packing = Packing(inputs.mask, zero_output)
+    gradients = [packing.unpack_gradient(given.outputs)]  # of the states at each step: of the first, and of others where known
+    last, of_empty_rows = given.states, [0.0] * cell.states
+    if packing.masked:  # rows end at different steps
+        (hidden, *others), of_empty_rows = zip(*map(packing.last_gradient, last), strict=True)
+        gradients, last = [gradients[0] + hidden, *others], [tf.zeros_like(state) for state in inputs.states]
+    before = cell.states_before(inputs.states, residuals)
+    bounds = _bounds(tf.shape(gradients[0])[0], truncation, gradients[0].dtype) if truncation else ()
+    back_residuals, initial = _scanning_back(cell)(residuals, before, gradients, bounds, last, tf.transpose(weights[1]))
+
+    projected, recurrent = cell.projected_gradients(residuals, back_residuals)
+    hidden = cell.new_states(residuals)[0]
+    return Gradients(
+        tf.ensure_shape(projected, [None, None, weights[0].shape[-1]]),
+        [gradient + empty for gradient, empty in zip(initial, of_empty_rows, strict=True)],
+        [
+            _kernel_gradient(packing.pack(inputs.sequences), projected),
+            _kernel_gradient(inputs.states[0][None], recurrent[:1]) + _kernel_gradient(hidden[:-1], recurrent[1:]),
+            cell.bias_gradient(projected, recurrent),
+        ],
+    )
 
 
-def _products(steps, gradients):
+def _bounds(steps, truncation, dtype):
+    """What the gradients of the states before each step are multiplied by, [T, 1, 1]: 0 at the bounds of a window, else 1."""
+    step = tf.range(steps)
+    return tf.cast((step == 0) | (step % truncation > 0), dtype)[:, None, None]
+
+
+@functools.cache
+def _scanning_back(cell):
+    """As `_scanning`, for the way back; also gives the gradients of the initial states."""
+
+    def run(residuals, before, gradients, bounds, last, transposed):
+        def prepare(slices):
+            residuals, before, gradients, bounds = slices
+            return cell.factors(residuals, before), gradients, bounds
+
+        def step(later, slices):
+            factors, gradients, bounds = slices
+            states = [state + gradient for state, gradient in zip(later, gradients, strict=False)] + later[len(gradients) :]
+            states, back_residuals = cell.step_back(states, factors, transposed)
+            return [state * bounds if tf.is_tensor(bounds) else state for state in states], back_residuals
+
+        sequences = residuals, before, gradients, bounds
+        return scan(step, sequences, last, cell.back_residuals, prepare=prepare, reverse=True)
+
+    return tf.function(run, autograph=False)
+
+
+def _kernel_gradient(steps, gradients):
     """Gradient of a kernel: the sum over steps and rows of the outer products of [T, N, F] and [T, N, G]."""
     return tf.matmul(_flat(steps), _flat(gradients), transpose_a=True)
 

@@ -100,10 +100,9 @@ class Decoder(keras.layers.Layer):
         else:
             valid = ops.cast(mask, memory.dtype)[..., None]
             mean = ops.sum(memory * valid, axis=1) / ops.maximum(ops.sum(valid, axis=1), 1)
-        first = self.start(mean)
-        zeros = ops.zeros_like(first)
-        count = 2 if self.cell == "lstm" else 1
-        return [[zeros if depth or number else first for number in range(count)] for depth in range(self.depth)]
+        states = [layer.get_initial_state(ops.shape(memory)[0]) for layer in self.recurrent]
+        states[0][0] = self.start(mean)
+        return states
 
     def _logits(self, x, context, training):
         x = self.dropout(self.combine(ops.concatenate([x, context], axis=-1)), training=training)

@@ -9,7 +9,7 @@ from zoo import kernels
 class _Kernel:
     """Runs a Keras recurrent layer through `zoo.kernels.recurrence`, or as stock Keras where `fallback_reason` says why."""
 
-    kind: str
+    zoo_cell: kernels.cells.Cell
 
     def fallback_reason(self):
         """Why this layer runs as stock Keras, as one clause, or None if it runs on the zoo's kernels."""
@@ -31,17 +31,17 @@ class _Kernel:
         return None
 
     def inner_loop(self, sequences, initial_state, mask, training=False):
-        """See `keras.layers.RNN.inner_loop`: float [N, T, F] → last output [N, U], outputs [N, T or 1, U], states."""
+        """Keras's hook for backends, which it does not document: float [N, T, F] → last output [N, U], outputs, states."""
         mask = mask[0] if isinstance(mask, (list, tuple)) else mask
         each_unit = mask is not None and mask.shape.rank == 3 and mask.shape[-1] != 1  # a mask that Keras's loop alone takes
         if self.fallback_reason() or each_unit or (getattr(self, "use_cudnn", "auto") is True and not kernels.have_cudnn()):
             return super().inner_loop(sequences, initial_state, mask, training)
         sequences = tf.cast(sequences, self.compute_dtype)
         cell = self.cell
-        if training and cell.dropout:  # one mask for all steps, as in Keras
+        if training and cell.dropout:  # one mask for all steps, as in Keras, and from its cell: its seeds drop the same
             sequences = sequences * cell.get_dropout_mask(sequences[:, 0])[:, None]
         outputs, states = kernels.recurrence(
-            self.kind,
+            self.zoo_cell,
             sequences,
             list(initial_state),
             [tf.convert_to_tensor(weight) for weight in (cell.kernel, cell.recurrent_kernel, cell.bias)],
@@ -58,18 +58,18 @@ class _Kernel:
 class LSTM(_Kernel, keras.layers.LSTM):
     """`keras.layers.LSTM` on the zoo's kernels: same arguments, weights and results."""
 
-    kind = "lstm"
+    zoo_cell = kernels.LSTM
 
 
 @keras.saving.register_keras_serializable("zoo")
 class GRU(_Kernel, keras.layers.GRU):
     """`keras.layers.GRU` on the zoo's kernels: same arguments, weights and results."""
 
-    kind = "gru"
+    zoo_cell = kernels.GRU
 
 
 @keras.saving.register_keras_serializable("zoo")
 class SimpleRNN(_Kernel, keras.layers.SimpleRNN):
     """`keras.layers.SimpleRNN` on the zoo's kernels: same arguments, weights and results."""
 
-    kind = "rnn"
+    zoo_cell = kernels.RNN

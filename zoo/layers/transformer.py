@@ -112,7 +112,7 @@ class TransformerDecoderBlock(keras.layers.Layer):
         normal = self.norms[0](x)
         keys, values = self._split(self.own_keys_values(normal))
         seen, _ = self._attend(self.own_query(normal), keys, values, (steps[None, :] <= steps[:, None])[None])
-        return self._after(x, self.own_output(seen), self.read(memory), mask, training)
+        return self._attend_memory_and_transform(x, self.own_output(seen), self.read(memory), mask, training)
 
     def read(self, memory):
         """Keys and values of the memory, each float [N, S, F]."""
@@ -129,9 +129,9 @@ class TransformerDecoderBlock(keras.layers.Layer):
         here = ops.cast(slots == position, x.dtype)[None, :, None]
         cache = [old + here * new for old, new in zip(cache, self._split(self.own_keys_values(normal)), strict=True)]
         seen, _ = self._attend(self.own_query(normal), *cache, (slots <= position)[None, None])
-        return self._after(x, self.own_output(seen), memory, mask, False)[0], cache
+        return self._attend_memory_and_transform(x, self.own_output(seen), memory, mask, False)[0], cache
 
-    def _after(self, x, seen, memory, mask, training):
+    def _attend_memory_and_transform(self, x, seen, memory, mask, training):
         x = x + self.dropout(seen, training=training)
         seen, weights = self._attend(self.query(self.norms[1](x)), *memory, None if mask is None else mask[:, None, :])
         x = x + self.dropout(self.output_layer(seen), training=training)

@@ -8,9 +8,9 @@ import tensorflow as tf
 from zoo import decoding, metrics
 from zoo import layers as zoo_layers
 from zoo.errors import ZooError
+from zoo.layers import checks
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
-from zoo.layers.stack import CELLS
 from zoo.preprocessing import Images, SubWords, at_least_one
 from zoo.registry import register_model
 from zoo.tasks import Writer, shared, signature
@@ -57,20 +57,11 @@ def image_captioner(
 
     Source: Xu et al. 2015, "Show, Attend and Tell", with Luong's order of recurrence and attention (see `zoo.layers.Decoder`).
     """
-    if encoder not in ENCODERS:
-        raise ZooError(f"encoder={encoder!r} is not one of {', '.join(ENCODERS)}.")
-    if cell not in (*CELLS, "transformer"):
-        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    if attention not in ATTENTIONS:
-        raise ZooError(f"attention={attention!r} is not one of {', '.join(ATTENTIONS)}.")
-    least = {"vocabulary_size": SubWords.RESERVED + 1, "units": 1, "layers": 1, "embedding_dim": 1}
-    for (name, bound), value in zip(least.items(), (vocabulary_size, units, layers, embedding_dim), strict=True):
-        if value is not None and value < bound:
-            raise ZooError(f"{name} must be at least {bound}, not {value}.")
+    checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
+    checks.one_of(encoder=(encoder, ENCODERS), attention=(attention, ATTENTIONS))
+    checks.at_least(vocabulary_size=(vocabulary_size, SubWords.RESERVED + 1), embedding_dim=(embedding_dim, 1))
     if image_size < 32 or image_size % 32:
         raise ZooError(f"image_size must be a multiple of 32, not {image_size}.")
-    if not 0 <= dropout < 1:
-        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
     image = keras.Input((image_size, image_size, 3), name="image")
     target = keras.Input((None,), dtype="int32", name="target")
     make = zoo_layers.efficientnet_lite0 if encoder == "efficientnet_lite0" else _convolutional

@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
-from zoo.errors import ZooError
-from zoo.layers.stack import CELLS, recurrent_stack
+from zoo.layers import checks
+from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import Images, at_least_one
 from zoo.registry import register_model
 from zoo.tasks import Classifier, signature
@@ -56,19 +56,11 @@ def image_classifier(
     Source: blocks of two 3 × 3 convolutions and a maximum as in Simonyan & Zisserman 2015 (VGG), with batch normalisation
     (Ioffe & Szegedy 2015); an image as a sequence of its rows as in Le et al. 2015, who read it pixel by pixel.
     """
-    if encoder not in ENCODERS:
-        raise ZooError(f"encoder={encoder!r} is not one of {', '.join(ENCODERS)}.")
-    if cell not in (*CELLS, "transformer"):
-        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
+    checks.one_of(encoder=(encoder, ENCODERS))
     units = units if units is not None else {"convolutional": 16, "rows": 128}[encoder]
     layers = layers if layers is not None else {"convolutional": 3, "rows": 1}[encoder]
-    least = {"height": 1, "width": 1, "channels": 1, "num_classes": 2, "units": 1, "layers": 1}
-    given = (height, width, channels, num_classes, units, layers)
-    for (name, bound), value in zip(least.items(), given, strict=True):
-        if value < bound:
-            raise ZooError(f"{name} must be at least {bound}, not {value}.")
-    if not 0 <= dropout < 1:
-        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
+    checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
+    checks.at_least(height=(height, 1), width=(width, 1), channels=(channels, 1), num_classes=(num_classes, 2))
     images = keras.Input((height, width, channels), name="images")
     x = images
     if augment:

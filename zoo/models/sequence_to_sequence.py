@@ -4,10 +4,10 @@ import keras
 import tensorflow as tf
 
 from zoo import decoding, metrics
-from zoo.errors import ZooError
+from zoo.layers import checks
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
-from zoo.layers.stack import CELLS, recurrent_stack
+from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
 from zoo.registry import register_model
 from zoo.tasks import Writer, shared, signature
@@ -57,19 +57,10 @@ def sequence_to_sequence(
 
     Source: Bahdanau et al. 2015 and Luong et al. 2015; Vaswani et al. 2017 for the transformer.
     """
-    if cell not in (*CELLS, "transformer"):
-        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    if attention not in ATTENTIONS:
-        raise ZooError(f"attention={attention!r} is not one of {', '.join(ATTENTIONS)}.")
-    least = {"source_size": 2, "target_size": SubWords.RESERVED + 1, "units": 1, "layers": 1, "encoder_layers": 1}
-    given = (source_size, target_size, units, layers, encoder_layers)
-    for (name, bound), value in zip(least.items(), given, strict=True):
-        if value < bound:
-            raise ZooError(f"{name} must be at least {bound}, not {value}.")
-    if embedding_dim is not None and embedding_dim < 1:
-        raise ZooError(f"embedding_dim must be at least 1, not {embedding_dim}.")
-    if not 0 <= dropout < 1:
-        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
+    checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
+    checks.one_of(attention=(attention, ATTENTIONS))
+    checks.at_least(source_size=(source_size, 2), target_size=(target_size, SubWords.RESERVED + 1))
+    checks.at_least(encoder_layers=(encoder_layers, 1), embedding_dim=(embedding_dim, 1))
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     mask = keras.ops.not_equal(source, 0)

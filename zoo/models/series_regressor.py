@@ -6,7 +6,8 @@ import tensorflow as tf
 
 from zoo import metrics
 from zoo.errors import ZooError
-from zoo.layers.stack import CELLS, recurrent_stack
+from zoo.layers import checks
+from zoo.layers.stack import recurrent_stack
 from zoo.registry import register_model
 from zoo.tasks import Task, signature
 
@@ -33,13 +34,8 @@ def series_regressor(*, features, targets=1, cell="lstm", units=64, layers=1, bi
 
     Source: Hochreiter & Schmidhuber 1997, "Long Short-Term Memory", experiments 4 and 5: a linear output at the last step.
     """
-    if cell not in (*CELLS, "transformer"):
-        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    for name, value in {"features": features, "targets": targets, "units": units, "layers": layers}.items():
-        if value < 1:
-            raise ZooError(f"{name} must be at least 1, not {value}.")
-    if not 0 <= dropout < 1:
-        raise ZooError(f"dropout must be at least 0 and less than 1, not {dropout}.")
+    checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
+    checks.at_least(features=(features, 1), targets=(targets, 1))
     series = keras.Input((None, features), name="series")
     x = recurrent_stack(series, None, cell=cell, units=units, layers=layers, bidirectional=bidirectional, dropout=dropout)
     if not bidirectional:

@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from zoo import layers as zoo_layers
 from zoo.artefacts import lineage
-from zoo.errors import ZooError
-from zoo.layers.stack import CELLS, recurrent_stack
+from zoo.layers import checks
+from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings
 from zoo.registry import register_model
 from zoo.tasks import Classifier, signature
@@ -74,18 +74,10 @@ def text_classifier(
     Source: max and mean pooling over a bidirectional LSTM as in Howard & Ruder 2018 (ULMFiT, section 3.3) without its last
     state; attention pooling as in Yang et al. 2016; the linear path beside the network as in Cheng et al. 2016 (wide & deep).
     """
-    if cell not in (*CELLS, "transformer"):
-        raise ZooError(f"cell={cell!r} is not one of {', '.join(CELLS)}, transformer.")
-    least = {"vocabulary_size": 2, "num_classes": 2, "units": 1, "layers": 1, "embedding_dim": 1, "bigram_dim": 0, "window": 1}
-    given = (vocabulary_size, num_classes, units, layers, embedding_dim, bigram_dim, window)
-    for (name, bound), value in zip(least.items(), given, strict=True):
-        if value is not None and value < bound:
-            raise ZooError(f"{name} must be at least {bound}, not {value}.")
-    if ngram_order < 0:
-        raise ZooError(f"ngram_order must be at least 0, not {ngram_order}.")
-    for name, share in (("dropout", dropout), ("word_dropout", word_dropout)):
-        if not 0 <= share < 1:
-            raise ZooError(f"{name} must be at least 0 and less than 1, not {share}.")
+    checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
+    checks.at_least(vocabulary_size=(vocabulary_size, 2), num_classes=(num_classes, 2), embedding_dim=(embedding_dim, 1))
+    checks.at_least(bigram_dim=(bigram_dim, 0), window=(window, 1), ngram_order=(ngram_order, 0))
+    checks.share(word_dropout=word_dropout)
     tokens = keras.Input((None,), dtype="int32", name="tokens")
     mask = keras.ops.not_equal(tokens, 0)
     words = zoo_layers.WordDropout(word_dropout, name="word_dropout")(tokens)
