@@ -91,3 +91,9 @@ def test_a_run_has_the_name_of_a_recipe_that_can_be_one(tmp_path):
             config.recipe_name(type("Config", (config.RunConfig,), {"__module__": "recipe"})())
     finally:
         del sys.modules["recipe"]
+
+
+def test_what_is_shown_is_harmless():
+    assert names.quoted("a\x1b[2J\nb\udcff") == r"'a\x1b[2J\nb\udcff'"
+    assert names.quoted("x" * 50) == f"'{'x' * 37}...'"
+    assert len(names.quoted("é" * 40)) == 42

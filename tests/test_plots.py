@@ -12,6 +12,7 @@ import zoo
 from zoo import plots
 from zoo.artefacts import card as cards
 from zoo.artefacts import export as exporting
+from zoo.artefacts import values
 from zoo.data import photos
 from zoo.tasks import Writer
 
@@ -222,7 +223,7 @@ def test_attention_draws_what_fits_the_model(path, tmp_path):
     images = Fake(caption("a dog", ["▁a", "▁dog", "</s>"]))
     content = photos.examples()[0]
     (tmp_path / "photo.jpg").write_bytes(content)
-    for item in (content, tmp_path / "photo.jpg", exporting.as_json(content)):
+    for item in (content, tmp_path / "photo.jpg", values.as_json(content)):
         assert len(plots.attention(images, item, path).axes) == 3
 
 

@@ -11,8 +11,8 @@ import tensorflow as tf
 import zoo
 from zoo.artefacts import card as cards
 from zoo.artefacts import find
-from zoo.artefacts.load import readable
 from zoo.artefacts.publish import PUBLISHED, write_index
+from zoo.artefacts.values import as_python
 
 ROOT = Path(__file__).parents[1] / "saved_models"
 SHIPPED = sorted(path.parent for path in ROOT.glob("*/*/card.json"))
@@ -81,7 +81,7 @@ def test_a_tf1_session_gives_the_same_answers(model):
         raw = [item if isinstance(item, (str, list)) else base64.b64decode(item["b64"]) for item in inputs]
         answers = session.run(fetched, {source.name: np.array(raw, object)})
     for row, example in enumerate(model.card["examples"]):
-        assert_as_said({name: readable(value[row]) for name, value in answers.items()}, example["output"])
+        assert_as_said({name: as_python(value[row], name) for name, value in answers.items()}, example["output"])
 
 
 def test_its_warm_up_fits_its_signatures(model):

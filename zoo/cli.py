@@ -71,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--signature", default="serving_default", help="see `zoo info NAME` (default: %(default)s)")
     command.add_argument("--version", type=int, help="version of the artefact (default: the newest)")
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
+    what = "also write the file that the model gives, such as audio, to this path; for several inputs, into this directory"
+    command.add_argument("--out", metavar="FILE", help=what)
     command.add_argument("--plot", type=Path, help="also draw where the model looks at the one input, to this .png, .svg, ...")
 
     command = add(_evaluate, "Repeat the score of an artefact's card on its test data, without training.", loads=True)
@@ -172,29 +174,35 @@ def _info(options):
 
 
 def _predict(options):
-    from zoo.artefacts import card, find, shell
+    from zoo.artefacts import card, find, lines, values
 
     # what is wrong with the command is known at once, before TensorFlow is imported
     signatures = card.read(find.artefact(options.name, options.version))["signatures"]
     if options.signature not in signatures:
         raise ZooError(f"There is no signature {options.signature!r}; there are {', '.join(sorted(signatures))}.")
     names = signatures[options.signature]["inputs"]
-    items = [shell.raw_input(number, line, names) for number, line in enumerate(shell.lines(options.inputs, options.file), 1)]
+    items = [lines.raw_input(number, line, names) for number, line in enumerate(lines.read(options.inputs, options.file), 1)]
     if options.plot:
         _check_plot(options, signatures, len(items))
+    out = lines.Out(options.out, len(items), signatures[options.signature]["outputs"]) if options.out else None
     if not items:
         return
     from zoo.artefacts import load as loading
 
     model = loading.load(options.name, options.version, trusted=options.trusted)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
-        for answer in model.predict(items[start : start + 256], signature=options.signature):
-            print(printable(json.dumps(answer, ensure_ascii=False) if options.json else shell.line(answer)), flush=True)
+        for number, answer in enumerate(model.predict(items[start : start + 256], signature=options.signature), start + 1):
+            text = json.dumps(values.as_json(answer), ensure_ascii=False) if options.json else lines.line(answer)
+            print(printable(text), flush=True)
+            if out:
+                out.write(number, answer)
     if options.plot:
         from zoo import plots
 
         plots.attention(model, items[0], options.plot)
         print(f"Picture: {options.plot}", file=sys.stderr)  # beside the answers, which another program may read
+    if out:
+        out.finish()
 
 
 def _check_plot(options, signatures, count):

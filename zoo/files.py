@@ -10,6 +10,7 @@ import weakref
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.names import shown
 
 try:
     import fcntl
@@ -286,9 +287,3 @@ def written_by_tensorflow(directory: Path):
 def _is_plain(path) -> bool:
     text = Path(path).as_posix()
     return text.isprintable() and not set(text) & set("[]*?\\")
-
-
-def shown(path) -> str:
-    """A path as text that can be printed anywhere: bytes that are not UTF-8, and line ends, as escapes."""
-    text = os.fspath(path)
-    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in str(text))

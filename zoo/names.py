@@ -1,5 +1,6 @@
 """Names and texts that come from others: what may become a path, and what may be shown."""
 
+import os
 import re
 
 from zoo.errors import ZooError
@@ -35,3 +36,14 @@ def version_number(name: str) -> int | None:
 def printable(text: str) -> str:
     r"""A text of unknown origin for a terminal: what is not shown but obeyed is written as `\u001b`; newline and tab stay."""
     return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def shown(path) -> str:
+    """A path as text that can be printed anywhere: bytes that are not UTF-8, and line ends, as escapes."""
+    text = str(os.fspath(path))
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def quoted(text: str, most: int = 40) -> str:
+    """A text in quotes as a message can show it: cut, on one line, and with nothing that a terminal would obey."""
+    return repr(text if len(text) <= most else text[: most - 3] + "...")

@@ -1,6 +1,5 @@
 """Pictures: how runs learnt, how far gradients reach, what a model looks at. Needs matplotlib, the extra `plots`."""
 
-import base64
 import math
 import textwrap
 import warnings
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from zoo import files
+from zoo.artefacts.values import content
 from zoo.errors import ZooError
 
 try:
@@ -60,9 +60,7 @@ def attention(model, item, path) -> Figure:
         raise ZooError(f"There is nothing to draw: {answer['error']}.")
     if "source_tokens" in answer:
         return alignment(answer, path)
-    if isinstance(item, Path):
-        item = item.read_bytes()
-    return gaze(answer, base64.b64decode(item["b64"]) if isinstance(item, dict) else item, path)
+    return gaze(answer, content(item), path)
 
 
 def alignment(answer: dict, path) -> Figure:

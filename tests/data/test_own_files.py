@@ -7,7 +7,7 @@ import os
 import pytest
 
 import zoo
-from zoo.data.own_files import own_path, read_text, shown
+from zoo.data.own_files import own_path, read_text
 
 TEXT = "Número 1\r\n日本 🙂\rlast"
 
@@ -64,9 +64,3 @@ def test_paths(tmp_path, monkeypatch):
     monkeypatch.chdir(os.fsencode(tmp_path) + b"/\xff")
     with pytest.raises(zoo.ZooError, match="is not in UTF-8"):
         own_path("texts.csv")
-
-
-def test_what_is_shown_is_harmless():
-    assert shown("a\x1b[2J\nb\udcff") == r"'a\x1b[2J\nb\udcff'"
-    assert shown("x" * 50) == f"'{'x' * 37}...'"
-    assert len(shown("é" * 40)) == 42

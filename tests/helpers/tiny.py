@@ -8,8 +8,8 @@ import small_cards
 import tensorflow as tf
 
 import zoo
-from zoo.artefacts import export as exporting
 from zoo.artefacts import save as saving
+from zoo.artefacts import values
 from zoo.data import drawn_digits, photos
 from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews
@@ -192,7 +192,7 @@ class Export:
         """What `zoo.load_task` makes of a copy of the SavedModel with a small card."""
         shutil.copytree(self.directory, directory)
         task = {"module": type(self.task).__module__, "class": type(self.task).__name__, **self.task.config()}
-        examples = [{"input": exporting.as_json(example), "output": {}} for example in self.task.examples]
+        examples = [{"input": values.as_json(example), "output": {}} for example in self.task.examples]
         small_cards.write(directory, task=task, examples=examples)
         return zoo.load_task(directory)
 

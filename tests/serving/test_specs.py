@@ -8,6 +8,7 @@ import grpc
 import numpy as np
 import pytest
 import requests
+import small_cards
 import tensorflow as tf
 from tensorflow.core.framework import tensor_pb2
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
@@ -59,12 +60,19 @@ class Signatures(tf.Module):
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory, module_serve):
-    """A server of them, whose requests wait for one another for a while."""
+def base(tmp_path_factory):
+    """The base path of an artefact that has them."""
     base = tmp_path_factory.mktemp("specs")
     module = Signatures()
     module.functions = module.signatures()
     tf.saved_model.save(module, str(base / "1"), signatures=module.functions)
+    small_cards.write(base / "1")
+    return base
+
+
+@pytest.fixture(scope="module")
+def running(base, module_serve):
+    """A server of it, whose requests wait for one another for a while."""
     return module_serve([ModelConfig(NAME, base)], batching=Batching(batch_timeout=0.02))
 
 
@@ -295,6 +303,21 @@ def test_clients_take_lists_arrays_and_tensors_and_answer_alike(running, kind, s
                 client.predict(NAME, inputs, signature=signature)
         else:
             assert [row["y"] for row in client.predict(NAME, inputs, signature=signature)] == expected
+
+
+@pytest.fixture(scope="module")
+def loaded(base):
+    return zoo.load(base, trusted=True)
+
+
+@pytest.mark.parametrize(("signature", "inputs", "expected"), TAKEN, ids=lambda value: str(value)[:30].replace("\n", " "))
+def test_a_loaded_model_takes_what_clients_take(loaded, signature, inputs, expected):
+    if expected is None:
+        with pytest.raises(ZooError, match="Input"):
+            loaded.predict(inputs, signature=signature)
+    else:
+        answers = loaded.predict(inputs, signature=signature, batch_size=1)  # rows of different lengths
+        assert [row["y"] for row in answers] == expected
 
 
 @pytest.mark.parametrize("kind", [zoo.Client, zoo.GrpcClient])

@@ -1,7 +1,6 @@
 """What an artefact says of itself: its card, the hashes of its files, its stored weights."""
 
 import hashlib
-import json
 import os
 import sys
 from pathlib import Path
@@ -154,11 +153,13 @@ def code(value) -> str:
 
 def render(card: dict) -> str:
     """The card as Markdown, the artefact's README."""
+    from zoo.artefacts import values  # here, since it needs NumPy: `zoo list` needs none
+
     run, data, task = card["run"], card["data"], card["task"]
     best = number(run["best"])
     example = card["examples"][0] if card["examples"] else {"input": "...", "output": {}}
-    is_file = isinstance(example["input"], dict) and "b64" in example["input"]
-    example_input = 'Path("image.png")' if is_file else printable(json.dumps(example["input"], ensure_ascii=False))
+    only = next(iter(card["signatures"]["serving_default"]["inputs"]), "file")  # or the first, which has no name in the example
+    example_input = printable(values.as_code(example["input"], only))
     if isinstance(example["input"], list):  # a series fills pages
         example_input = 'model.card["examples"][0]["input"]'
     lines = [
@@ -167,12 +168,12 @@ def render(card: dict) -> str:
         f"{prose(card['summary'])} Mapping: {card['mapping'].replace('_', '-')}. Builder: `{task['builder']}`.",
         "",
         "```python",
-        *(["from pathlib import Path", ""] if is_file else []),
+        *(["from pathlib import Path", ""] if 'Path("' in example_input else []),
         "import zoo",
         "",
         f'model = zoo.load("{card["name"]}")',
         f"model.predict([{example_input}])",
-        f"# {printable(str(example['output']))}",
+        f"# {printable(str(values.with_sizes(example['output'])))}",
         "```",
         "",
         "## Scores",

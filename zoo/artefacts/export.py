@@ -1,6 +1,5 @@
 """A trained task becomes an artefact: saved, scored as it is, hashed, described."""
 
-import base64
 import json
 import platform
 import shlex
@@ -13,7 +12,7 @@ import tensorflow as tf
 from zoo import config as configs
 from zoo import files, names
 from zoo.artefacts import card as cards
-from zoo.artefacts import find, lineage, trust
+from zoo.artefacts import find, lineage, trust, values
 from zoo.artefacts import load as loading
 from zoo.artefacts.publish import PUBLISHED, publish
 from zoo.artefacts.save import save
@@ -85,7 +84,7 @@ def answered(directory, facts, task, test):
     model = loading.load(directory, trusted=True)
     facts["scores"] = task.measure(model, test)
     facts["examples"] = [
-        {"input": as_json(example), "output": answer}
+        {"input": values.as_json(example), "output": values.as_json(answer)}
         for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
     ]
     return model
@@ -158,8 +157,3 @@ def _drawn(model, task, run, directory: Path) -> dict[str, str]:
             raise
         print(f"Pictures left out: {names.printable(str(error))}")
     return drawn
-
-
-def as_json(example):
-    """A raw input as JSON can hold it; files as TensorFlow Serving takes them: {"b64": ...}."""
-    return {"b64": base64.b64encode(example).decode()} if isinstance(example, bytes) else example

@@ -1,6 +1,5 @@
-"""An artefact becomes predictions. Imports TensorFlow, and nothing else of ours but the card, what checks it, and paths."""
+"""An artefact becomes predictions. Imports TensorFlow, and of ours only the card, what checks it, paths and values."""
 
-import base64
 import contextlib
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.artefacts import card as cards
-from zoo.artefacts import find, trust
+from zoo.artefacts import find, trust, values
 from zoo.errors import ZooError
 
 
@@ -40,7 +39,7 @@ class Model:
             batch_size: examples in one call.
 
         Returns:
-            One dict per example: output name → Python string, number, or list.
+            One dict per example: output name → Python string, number, or list; bytes where the name ends in "_bytes".
 
         Raises:
             ZooError: if the inputs are not such a list, or the signature does not exist.
@@ -51,94 +50,44 @@ class Model:
             raise ZooError(f"There is no signature {signature!r}; there are {', '.join(sorted(self.signatures))}.")
         function = self.signatures[signature]
         specs = function.structured_input_signature[1]
-        one = isinstance(inputs, (str, bytes, bytearray, Path, dict)) or getattr(inputs, "shape", None) == ()
-        if one or not hasattr(inputs, "__iter__"):
-            raise ZooError(f"predict takes a list with one item per example, not {type(inputs).__name__}: predict([...]).")
         columns = {name: [] for name in specs}
-        for index, item in enumerate(inputs):
-            for name, value in self._named(item, specs, index).items():
+        for index, item in enumerate(values.items(inputs)):
+            for name, value in values.named(item, specs, index).items():
                 columns[name].append(_checked(value, specs[name], name, index))
         count = len(next(iter(columns.values())))
         answers = []
         for start in range(0, count, batch_size):
-            batch = {name: _stacked(values[start : start + batch_size], specs[name], name) for name, values in columns.items()}
+            stop = start + batch_size
+            batch = {name: _stacked(arrays[start:stop], specs[name], name) for name, arrays in columns.items()}
             outputs = {name: value.numpy() for name, value in sorted(function(**batch).items())}
             rows = len(next(iter(outputs.values())))
-            answers += [{name: readable(value[row]) for name, value in outputs.items()} for row in range(rows)]
+            answers += [{name: values.as_python(value[row], name) for name, value in outputs.items()} for row in range(rows)]
         return answers
-
-    @staticmethod
-    def _named(item, specs, index):
-        if isinstance(item, dict) and set(item) != {"b64"}:
-            if set(item) != set(specs):
-                raise ZooError(f"Input {index} has the keys {sorted(item)}; the signature takes {sorted(specs)}.")
-            return item
-        if len(specs) > 1:
-            raise ZooError(f"Input {index} must be a dict with the keys {sorted(specs)}, not {type(item).__name__}.")
-        return {next(iter(specs)): item}
 
 
 def _checked(value, spec, name, index):
-    """A raw value as what the spec's dtype takes, or a `ZooError` that names the input."""
+    """A raw value as an array of what a spec says, or a `ZooError` that names the input."""
     where = f"Input {index}, {name!r}"
-    if spec.dtype == tf.string:
-        return _content(value, where)
     try:
-        array = np.asarray(value)
-        wrong = array.dtype.kind not in ("iu" if spec.dtype.is_integer else "b" if spec.dtype.is_bool else "iufb")
-        if wrong and array.size:
-            raise ValueError(f"these are values of type {array.dtype}")
-        array = array.astype(spec.dtype.as_numpy_dtype)
-        if spec.dtype.is_integer and array.size and not np.array_equal(array, value):
-            raise ValueError(f"a number is out of the range of {spec.dtype.name}")
-    except (TypeError, ValueError, OverflowError, NotImplementedError) as error:
-        raise ZooError(f"{where}, must be {spec.dtype.name} {spec.shape[1:]}: {error}.") from error
+        array = values.as_array(value, np.dtype(spec.dtype.as_numpy_dtype))
+    except ZooError as error:
+        wanted = f"{spec.dtype.name} {spec.shape[1:]}"
+        if spec.dtype == tf.string:
+            wanted = "bytes, a Path or {'b64': ...}" if values.is_file(name) else "a string or bytes"
+        raise ZooError(f"{where}, must be {wanted}: {str(error).removesuffix('.')}.") from error
     if not spec.shape[1:].is_compatible_with(array.shape):
         raise ZooError(f"{where}, must have the shape {spec.shape[1:]}, not {array.shape}.")
     return array
 
 
-def _content(value, where):
-    """A text or the content of a file as bytes, or a `ZooError` that names the input."""
-    try:
-        if isinstance(value, Path):
-            return value.read_bytes()
-        if isinstance(value, dict) and set(value) == {"b64"}:
-            return base64.b64decode(value["b64"], validate=True)
-        if isinstance(value, str):
-            return value.encode()
-    except OSError as error:
-        raise ZooError(f"{where}: {value} cannot be read: {error.strerror}.") from error
-    except UnicodeEncodeError as error:
-        character = f"U+{ord(value[error.start]):04X}"
-        raise ZooError(f"{where}, is no text: it has {character}, half of a surrogate pair, at {error.start}.") from error
-    except (TypeError, ValueError) as error:
-        raise ZooError(f"{where}: {{'b64': ...}} must hold base64: {error}.") from error
-    if isinstance(value, bytes):
-        return value
-    hint = "; give its .numpy()" if tf.is_tensor(value) else ""
-    raise ZooError(f"{where}, must be a string or bytes, not {type(value).__name__}{hint}.")
-
-
-def _stacked(values, spec, name):
+def _stacked(arrays, spec, name):
     """Checked values of one batch → tensor [N, ...]."""
-    if spec.dtype == tf.string:
-        return tf.constant(np.array(values, dtype=object), tf.string)
-    if len(shapes := {value.shape for value in values}) > 1:
+    if len(shapes := {array.shape for array in arrays}) > 1:
         raise ZooError(
             f"Inputs {name!r} of one batch must have one shape, not {', '.join(map(str, sorted(shapes)))}; "
             "predict those of each shape on their own, or with batch_size=1."
         )
-    return tf.constant(np.stack(values))
-
-
-def readable(value):
-    """A numpy value as plain Python."""
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if isinstance(value, np.ndarray):
-        return [readable(item) for item in value]
-    return value.item() if isinstance(value, np.generic) else value
+    return tf.constant(np.stack(arrays), spec.dtype)
 
 
 def load(name, version: int | None = None, *, trusted: bool = False) -> Model:

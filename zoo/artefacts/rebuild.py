@@ -3,12 +3,11 @@
 A card is data that anybody may have written, so its words are looked up among what is there, and never imported.
 """
 
-import base64
 import importlib
 import inspect
 from pathlib import Path
 
-from zoo.artefacts import lineage
+from zoo.artefacts import lineage, values
 from zoo.artefacts import load as loading
 from zoo.errors import ZooError
 from zoo.registry import families, model_info
@@ -81,8 +80,7 @@ def rebuild(directory: Path, card: dict, labels=None):
         }
         if labels is not None:
             facts, assets = task_class.with_labels(facts, assets, labels)
-        inputs = [example["input"] for example in card["examples"]]
-        examples = [base64.b64decode(one["b64"]) if isinstance(one, dict) else one for one in inputs]
+        examples = [values.from_json(example["input"]) for example in card["examples"]]
         return task_class.from_config(facts, assets, examples)
     except ZooError:
         raise

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.own_files import shown
 from zoo.data.report import Report, clean_label
 from zoo.errors import ZooError
+from zoo.names import quoted
 
 # What a name of a folder says where a tree is split already.
 SPLITS = {
@@ -83,7 +83,7 @@ def find_images(path: Path, report: Report) -> list[Found]:
         classes, files = _entries(path / name, report, path)
         if not classes:
             raise ZooError(
-                f"{path} looks split already, with the folders {', '.join(map(shown, named))}; then {path / name} has to hold"
+                f"{path} looks split already, with the folders {', '.join(map(quoted, named))}; then {path / name} has to hold"
                 " a folder for each class, and it has none. If they are classes, rename them."
             )
         for file in files:
@@ -91,7 +91,7 @@ def find_images(path: Path, report: Report) -> list[Found]:
         found += _of_classes(path / name, classes, split, path, report)
     if unknown := sorted({one.label for one in found} - {one.label for one in found if one.split == "train"}):
         raise ZooError(
-            f"{path} has no folder in train for {', '.join(map(shown, unknown))}, which is to be tested or validated."
+            f"{path} has no folder in train for {', '.join(map(quoted, unknown))}, which is to be tested or validated."
         )
     return found
 
@@ -102,7 +102,7 @@ def _of_classes(folder: Path, classes: list[str], split: str | None, root: Path,
         try:
             label = clean_label(os.fsencode(name).decode())
         except UnicodeDecodeError:
-            raise ZooError(f"The name of the folder {shown(name)} is a class, and it is not in UTF-8; rename it.") from None
+            raise ZooError(f"The name of the folder {quoted(name)} is a class, and it is not in UTF-8; rename it.") from None
         before = report.left_out
         images = [Found(str(file), label, split) for file in _images(folder / name, root, report)]
         if not images:

@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 from zoo.errors import ZooError
+from zoo.names import quoted
 
 # The four bytes of UTF-32 begin with the two of UTF-16, so they come first.
 MARKS = {
@@ -31,7 +32,7 @@ def own_path(path) -> Path:
         os.path.realpath(path).encode()
     except UnicodeEncodeError:
         raise ZooError(
-            f"The path {shown(os.path.realpath(path), 200)} is not in UTF-8, and a card has to name it; rename it."
+            f"The path {quoted(os.path.realpath(path), 200)} is not in UTF-8, and a card has to name it; rename it."
         ) from None
     return path
 
@@ -60,7 +61,7 @@ def read_text(path: Path) -> str:
         before = content[: error.start].decode(encoding, "replace")
         seen = f"line {line_number(before)} has the byte 0x{content[error.start]:02x}"
         if after := LINE_END.split(before)[-1]:
-            seen += f" after {shown(after[-20:])}"
+            seen += f" after {quoted(after[-20:])}"
         hint = "" if mark else ' In Latin-1 or Windows-1252? "iconv -f WINDOWS-1252 -t UTF-8 FILE" converts it.'
         raise ZooError(f"{path} is not in {encoding.upper()}: {seen}.{hint}") from error
     if "\0" in text:
@@ -71,9 +72,3 @@ def read_text(path: Path) -> str:
 def line_number(before: str) -> int:
     """Number of the line that what comes after a text stands in."""
     return len(LINE_END.findall(before)) + 1
-
-
-def shown(text: str, most: int = 40) -> str:
-    """A text in quotes as a message can show it: cut, on one line, and with nothing that a terminal would obey."""
-    text = repr(text if len(text) <= most else text[: most - 3] + "...")
-    return text.encode(errors="backslashreplace").decode()

@@ -4,7 +4,7 @@ import sys
 import unicodedata
 from collections import Counter
 
-from zoo.data.own_files import shown
+from zoo.names import quoted
 
 FEW = 3  # examples of a class, one for each split
 PLACES, NAMES = 3, 8  # the most that a line of the report shows
@@ -82,16 +82,16 @@ def class_lines(labels: tuple[str, ...], parts: dict[str, list[int]], put_back=(
         what = "class has" if len(few) == 1 else "classes have"
         lines.append(f"Warning: {len(few):,} {what} fewer than {FEW} examples: {_counted(few, labels, counts)}.")
     if put_back:
-        names = _some([shown(labels[number]) for number in sorted(put_back)])
+        names = _some([quoted(labels[number]) for number in sorted(put_back)])
         lines.append(f"Kept in train, since the hash had left nothing of the class there: {names}.")
     for name, part in parts.items():
         present = set(part)
         if absent := [label for number, label in enumerate(labels) if number not in present]:
-            lines.append(f"Not in {name}: {_some([shown(label) for label in absent])}.")
+            lines.append(f"Not in {name}: {_some([quoted(label) for label in absent])}.")
     spellings: dict[object, list[str]] = {}
     for label in labels:
         number = _number(label)
-        spellings.setdefault(label.casefold() if number is None else number, []).append(shown(label))
+        spellings.setdefault(label.casefold() if number is None else number, []).append(quoted(label))
     if alike := [" and ".join(same) for same in spellings.values() if len(same) > 1]:
         lines.append(f"Warning: classes that seem to be spellings of one: {_some(alike)}.")
     return lines
@@ -106,7 +106,7 @@ def _number(label: str) -> float | None:
 
 
 def _counted(numbers, labels, counts) -> str:
-    texts = [f"{shown(labels[number])} {counts[number]:,}" for number in numbers]
+    texts = [f"{quoted(labels[number])} {counts[number]:,}" for number in numbers]
     if len(texts) > NAMES:
         texts[NAMES // 2 : -NAMES // 2] = ["..."]
     return ", ".join(texts)
@@ -120,4 +120,4 @@ def _where(places: list) -> str:
     dots = ", ..." if len(places) > PLACES else ""
     if isinstance(places[0], int):
         return f"line{'s' * (len(places) > 1)} {', '.join(map(str, places[:PLACES]))}{dots}"
-    return ", ".join(shown(str(place), 100) for place in places[:PLACES]) + dots
+    return ", ".join(quoted(str(place), 100) for place in places[:PLACES]) + dots

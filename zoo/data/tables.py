@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from zoo.data.own_files import LINE_END, line_number, read_text, shown
+from zoo.data.own_files import LINE_END, line_number, read_text
 from zoo.errors import ZooError
+from zoo.names import quoted
 
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 TABBED = (".tsv", ".tab")
@@ -93,7 +94,7 @@ def _separator(path: Path, text: str, columns: tuple[str, str]) -> str:
         next(_records(path, text, ","))  # says where the quote is
     separator, names = max(found.items(), key=lambda item: len(item[1]))
     missing = next(column for column in columns if column not in names)
-    seen = ", ".join(map(shown, names[:10])) + ", ..." * (len(names) > 10)
+    seen = ", ".join(map(quoted, names[:10])) + ", ..." * (len(names) > 10)
     if len(names) == 1:
         how = "one column, since no comma, semicolon, tab or bar separates its first line"
     else:
@@ -137,11 +138,11 @@ def _open_quote(path: Path, begin: int, source: str, separator: str) -> str:
     while match := whole.match(source, at):
         at = match.end()
     line = begin - 1 + line_number(source[:at])
-    message = f"Line {line} of {path} opens a quote, {shown(source[at : at + 60])}, that "
+    message = f"Line {line} of {path} opens a quote, {quoted(source[at : at + 60])}, that "
     if not (field := re.compile(closed).match(source, at)):
         return message + "is never closed."
     end = begin - 1 + line_number(source[: field.end()])
-    after = shown(LINE_END.split(source[field.end() :])[0], 20)
+    after = quoted(LINE_END.split(source[field.end() :])[0], 20)
     return (
         message
         + f'line {end} closes in the middle of a field, before {after}. A quote inside of a quoted field is doubled ("").'
@@ -172,6 +173,6 @@ def _check_quotes(path: Path, rows: list[_Record], separator: str, at_label: int
             first, *between, last = LINE_END.split(row.source.rstrip("\r\n"))
             if {label(first), label(last)} <= labels and {label(line) for line in between} <= labels | {""}:
                 raise ZooError(
-                    f"Line {row.line} of {path} opens a quote, {shown(first, 60)}, that takes in whole rows up to line"
+                    f"Line {row.line} of {path} opens a quote, {quoted(first, 60)}, that takes in whole rows up to line"
                     f" {row.line + len(between) + 1}. Close it, or double it where it is part of a text that is in quotes."
                 )

@@ -5,10 +5,11 @@ import unicodedata
 from pathlib import Path
 
 from zoo.data import spanish_phrases
-from zoo.data.own_files import own_path, read_text, shown
+from zoo.data.own_files import own_path, read_text
 from zoo.data.report import Report
 from zoo.data.splits import Splits, check_sizes, raw_directory, sample_splits, stable_bucket
 from zoo.errors import ZooError
+from zoo.names import quoted
 
 SPA_ENG = "https://storage.googleapis.com/download.tensorflow.org/data/spa-eng.zip"
 
@@ -109,7 +110,7 @@ def _read(path: Path, report: Report) -> Pairs:
             if any(sides[2:]):
                 report.remark("more than two columns, of which the first two are read", number)
     if not pairs:
-        first = next((f"; line {number} is {shown(line)}" for number, line in enumerate(lines, 1) if line.strip()), "")
+        first = next((f"; line {number} is {quoted(line)}" for number, line in enumerate(lines, 1) if line.strip()), "")
         raise ZooError(f"{path} has no line with a sentence, a tab and its translation{first}.")
     return list(pairs)
 

@@ -4,16 +4,15 @@ zoo.Client("localhost:8501").predict("imdb_sentiment", ["A wonderful film."])
 zoo.GrpcClient("localhost:8500").predict("imdb_sentiment", ["A wonderful film."])
 """
 
-import base64
 import json
 import numbers
 import random
 import time
-from pathlib import Path
 from urllib.parse import quote
 
+from zoo.artefacts import values
 from zoo.errors import ZooError
-from zoo.serving import errors, values
+from zoo.serving import errors
 
 UNLIMITED = 2**62  # elements of an output
 RETRIED = (errors.Unavailable, errors.ResourceExhausted)  # an answer may follow later
@@ -57,11 +56,7 @@ class _Client:
             Unavailable, DeadlineExceeded: if there was no answer, after retries.
             ZooError: if the inputs are not such a list.
         """
-        try:
-            inputs = list(None if isinstance(inputs, (str, bytes, Path, dict)) else inputs)
-        except TypeError as error:
-            kind = type(inputs).__name__
-            raise ZooError(f"predict takes a list with one item per example, not {kind}: predict(NAME, [...]).") from error
+        inputs = values.items(inputs)
         if version is not None and label is not None:
             raise ZooError("Give a version or a label, not both.")
         if not isinstance(name, str) or not name:
@@ -134,7 +129,7 @@ class Client(_Client):
             named = all(isinstance(row, dict) and not values.is_base64(row) for row in predictions)
             if not named:
                 predictions = [{self._only_output(path, signature): row} for row in predictions]
-            return [{key: _from_json(value) for key, value in row.items()} for row in predictions]
+            return [values.from_json(row) for row in predictions]
 
         return ask
 
@@ -203,7 +198,6 @@ class GrpcClient(_Client):
     def _request(self, items, name, version, label, signature):
         from tensorflow_serving.apis import predict_pb2
 
-        from zoo.artefacts.load import readable
         from zoo.serving import tensors
 
         def ask():
@@ -229,10 +223,7 @@ class GrpcClient(_Client):
                 shapes = ", ".join(f"{key} {list(array.shape)}" for key, array in outputs.items()) or "none"
                 raise ZooError(f"The outputs of {name} have not one row each for the inputs: {shapes}.")
             rows = range(len(next(iter(outputs.values()))))
-            return [
-                {key: array[row] if key.endswith("_bytes") else readable(array[row]) for key, array in outputs.items()}
-                for row in rows
-            ]
+            return [{key: values.as_python(array[row], key) for key, array in outputs.items()} for row in rows]
 
         return ask
 
@@ -242,12 +233,7 @@ class GrpcClient(_Client):
         import tensorflow as tf
 
         specs = self._inputs(spec)
-        for index, item in enumerate(items):
-            keys = set(item) if (named := isinstance(item, dict) and not values.is_base64(item)) else set(specs)
-            if keys != set(specs) or (not named and len(specs) != 1):
-                given = f"has the keys {sorted(keys)}" if named else f"is a {type(item).__name__}"
-                raise ZooError(f"Input {index} {given}; the signature takes {sorted(specs)}.")
-        rows = [item if isinstance(item, dict) and not values.is_base64(item) else {next(iter(specs)): item} for item in items]
+        rows = [values.named(item, specs, index) for index, item in enumerate(items)]
         found = {}
         for name, info in specs.items():
             dtype = tf.dtypes.as_dtype(info.dtype)
@@ -298,13 +284,6 @@ class GrpcClient(_Client):
     def close(self):
         """Closes the connections."""
         self._channel.close()
-
-
-def _from_json(value):
-    """An output as Python: what travelled in base64 as bytes."""
-    if isinstance(value, list):
-        return [_from_json(item) for item in value]
-    return base64.b64decode(value["b64"]) if values.is_base64(value) else value
 
 
 def _reason(error):

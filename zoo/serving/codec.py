@@ -3,21 +3,19 @@
 Source: https://www.tensorflow.org/tfx/serving/api_rest
 """
 
-import base64
-import binascii
 import json
 import math
 
 import numpy as np
 import orjson
 
+from zoo.artefacts.values import as_json, from_base64, is_base64, is_file, shown, text
 from zoo.serving.errors import InvalidArgument, Unimplemented
 
 # What JSON's numbers and truth values are converted to and from; as in TensorFlow Serving, not float16, bfloat16 and complex.
 NUMBERS = {"float32", "float64", "int8", "int16", "int32", "int64", "uint8", "uint32", "uint64", "bool"}
 DEEPEST = 64  # dimensions of an array
 KINDS = {int: "Number", float: "Number", str: "String", list: "Array", dict: "Object", type(None): "Null"}
-SHOWN = 80  # characters of a value in a message
 
 
 def decode(body: bytes, specs_of) -> tuple[str, dict[str, np.ndarray], bool]:
@@ -48,7 +46,7 @@ def parse(body: bytes) -> dict:
     except ValueError as error:  # an integer of more digits than Python converts
         raise InvalidArgument(f"JSON Parse error: {error}") from error
     if not isinstance(request, dict):
-        raise InvalidArgument(f"JSON Value: {_shown(request)} Is not object")
+        raise InvalidArgument(f"JSON Value: {shown(request)} Is not object")
     return request
 
 
@@ -65,7 +63,7 @@ def signature_name(request: dict) -> str:
     """Name of the signature that is asked for; "" if none is named."""
     name = request.get("signature_name", "")
     if not isinstance(name, str):
-        raise InvalidArgument(f"JSON Value: {_shown(name)} not formatted correctly. 'signature_name' must be a string value.")
+        raise InvalidArgument(f"JSON Value: {shown(name)} not formatted correctly. 'signature_name' must be a string value.")
     return name
 
 
@@ -91,7 +89,7 @@ def arrays(request: dict, specs: dict) -> tuple[dict[str, np.ndarray], bool]:
     if "instances" in request:
         return _columns(request["instances"], specs), True
     values = request["inputs"]
-    if not isinstance(values, dict) or _is_base64(values):
+    if not isinstance(values, dict) or is_base64(values):
         if len(specs) > 1:
             raise InvalidArgument(
                 "inputs is a plain value/list, but expecting an object as multiple input tensors required: "
@@ -124,7 +122,7 @@ def reply(outputs: dict[str, np.ndarray], in_rows: bool) -> bytes:
             rows = len(value)
     if other := [value.dtype.name for value in outputs.values() if value.dtype.name not in {*NUMBERS, "object"}]:
         raise InvalidArgument(f"Failed to write JSON value for tensor type: {other[0]}")
-    lists = {name: _plain(value, name.endswith("_bytes")) for name, value in sorted(outputs.items())}
+    lists = {name: _plain(value, name) for name, value in sorted(outputs.items())}
     if len(lists) == 1:
         (values,) = lists.values()
     elif in_rows:
@@ -136,22 +134,22 @@ def reply(outputs: dict[str, np.ndarray], in_rows: bool) -> bytes:
 
 def _columns(instances, specs):
     if not isinstance(instances, list):
-        raise InvalidArgument(f"JSON Value: {_shown(instances)} Expecting 'instances' to be a list/array")
+        raise InvalidArgument(f"JSON Value: {shown(instances)} Expecting 'instances' to be a list/array")
     if not instances:
         raise InvalidArgument("No values in 'instances' array")
-    named = isinstance(instances[0], dict) and not _is_base64(instances[0])
+    named = isinstance(instances[0], dict) and not is_base64(instances[0])
     if not named and len(specs) > 1:
         raise InvalidArgument(
             "instances is a plain list, but expecting list of objects as multiple input tensors required: "
             f"{', '.join(sorted(specs))}"
         )
     for index, item in enumerate(instances):
-        if named != (isinstance(item, dict) and not _is_base64(item)):
+        if named != (isinstance(item, dict) and not is_base64(item)):
             expected, got = ("object", "value/list") if named else ("value/list", "object")
             raise InvalidArgument(f"Expecting {expected} but got {got} at item {index} of input list")
         if named and set(item) != set(specs):
             raise InvalidArgument(
-                f"Failed to process element: {index} of 'instances' list. JSON object: {_shown(item)} "
+                f"Failed to process element: {index} of 'instances' list. JSON object: {shown(item)} "
                 f"keys must be equal to: {','.join(sorted(specs))}"
             )
     if not named:
@@ -207,7 +205,7 @@ def _flatten(value, shape, level, flat):
         return
     if not isinstance(value, list):
         where = f"found at incorrect level: {level + 1} in the JSON DOM. Expected at level: {len(shape)}"
-        raise InvalidArgument(f"JSON Value: {_shown(value)} {where}")
+        raise InvalidArgument(f"JSON Value: {shown(value)} {where}")
     if len(value) != (size := shape[level]):
         raise InvalidArgument(f"Encountered list at unexpected size: {len(value)} at level: {level} expected size: {size}")
     if level == len(shape) - 1 and not any(isinstance(item, list) for item in value):
@@ -222,7 +220,7 @@ def _converted(values, dtype):
     if dtype.name == "string":
         return [_bytes(value) for value in values]
     if dtype.name not in NUMBERS:
-        raise Unimplemented(f"Conversion of JSON Value: {_shown(values[0] if values else [])} to type: {dtype.name}")
+        raise Unimplemented(f"Conversion of JSON Value: {shown(values[0] if values else [])} to type: {dtype.name}")
     allowed = {bool} if dtype.is_bool else {int, float} if dtype.is_floating else {int}
     if not set(map(type, values)) <= allowed:
         raise _wrong_type(next(value for value in values if type(value) not in allowed), dtype.name)
@@ -230,7 +228,7 @@ def _converted(values, dtype):
         largest = np.finfo(dtype.as_numpy_dtype).max.item()
         for value in values:  # a whole number may lose digits: JavaScript writes 1e9 as one
             if abs(value) > largest and abs(value) != math.inf:
-                raise InvalidArgument(f"Cannot convert JSON value: {_shown(value)} to {dtype.name} without loss of precision.")
+                raise InvalidArgument(f"Cannot convert JSON value: {shown(value)} to {dtype.name} without loss of precision.")
     elif not dtype.is_bool:
         limits = np.iinfo(dtype.as_numpy_dtype)
         for value in values:
@@ -247,32 +245,24 @@ def _bytes(value):
             raise InvalidArgument("A string holds half of a surrogate pair, which is no character") from error
     if not isinstance(value, dict):
         raise _wrong_type(value, "string")
-    if not _is_base64(value):
-        raise InvalidArgument(f"JSON Value: {_shown(value)} not formatted correctly for base64 data")
-    text = "".join(value["b64"].split())  # lines of 76 characters, as MIME has them
+    if not is_base64(value):
+        raise InvalidArgument(f"JSON Value: {shown(value)} not formatted correctly for base64 data")
     try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except (binascii.Error, ValueError) as error:
+        return from_base64(value["b64"])
+    except ValueError as error:
         raise InvalidArgument(f"Unable to base64 decode: {error}") from error
 
 
 def _wrong_type(value, dtype):
     kind = str(value) if isinstance(value, bool) else KINDS[type(value)]
-    return InvalidArgument(f"JSON Value: {_shown(value)} Type: {kind} is not of expected type: {dtype}")
+    return InvalidArgument(f"JSON Value: {shown(value)} Type: {kind} is not of expected type: {dtype}")
 
 
-def _is_base64(value):
-    return isinstance(value, dict) and len(value) == 1 and isinstance(value.get("b64"), str)
-
-
-def _plain(value, binary):
-    """An array as nested lists of what JSON can hold."""
+def _plain(value, name):
+    """The array of an output as nested lists of what JSON can hold."""
     if value.dtype == object:
-        flat = [item if isinstance(item, bytes) else str(item).encode() for item in value.ravel()]
-        if binary:
-            flat = [{"b64": base64.b64encode(item).decode()} for item in flat]
-        else:
-            flat = [item.decode("utf-8", errors="replace") for item in flat]
+        write = as_json if is_file(name) else text
+        flat = [write(item) for item in value.ravel()]
     elif value.dtype == np.float32:
         flat = [float(str(item)) for item in value.ravel()]  # 0.2, where the nearest double would be 0.20000000298023224
     else:
@@ -280,13 +270,3 @@ def _plain(value, binary):
     array = np.empty(len(flat), object)
     array[:] = flat
     return array.reshape(value.shape).tolist()
-
-
-def _shown(value):
-    """The beginning of a value as JSON; no more of it is written than that."""
-    text = ""
-    for piece in json.JSONEncoder(ensure_ascii=False, default=str).iterencode(value):
-        text += piece[: SHOWN + 1]
-        if len(text) > SHOWN:
-            return f"{text[:SHOWN]}..."
-    return text

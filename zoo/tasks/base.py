@@ -10,6 +10,7 @@ import keras
 import tensorflow as tf
 
 from zoo.artefacts import lineage
+from zoo.artefacts.values import is_file
 from zoo.errors import ZooError
 from zoo.factory import create_model
 from zoo.preprocessing import Codec
@@ -74,7 +75,7 @@ class Task(abc.ABC):
     def unreadable(self, values) -> list[str]:
         """What is wrong with each of some first components of raw examples, bytes [N]; "" where nothing is."""
         name, spec = next(iter(signatures.specs(self, "serving_default").items()))
-        is_text = spec.dtype == tf.string and not name.endswith("_bytes")
+        is_text = spec.dtype == tf.string and not is_file(name)
         return [_not_text(value) if is_text else "" for value in values]
 
     # What is learnt
