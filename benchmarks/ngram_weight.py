@@ -31,18 +31,11 @@ class Options:
     data_dir: Path | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Fold(zoo.RunConfig):
-    """What the loader needs to know to cut the same fold."""
-
-    validation_fold: int = 0
-
-
 def accuracies(run: Path, data_dir) -> dict:
     """Accuracy of a run on its own validation fold, by weight."""
     config = json.loads((run / "config.json").read_text(encoding="utf-8"))["config"]
     fold = config["validation_fold"]
-    reviews = zoo.data.imdb_reviews(Fold(data="real", data_dir=data_dir, validation_fold=fold))
+    reviews = zoo.data.imdb_reviews(zoo.RunConfig(data="real", data_dir=data_dir), validation_fold=fold)
     texts, labels = zip(*[(text, int(label)) for text, label in reviews.validation.as_numpy_iterator()], strict=True)
     answers = zoo.load(run / "artefact").predict(texts, signature="parts", batch_size=64)
     recurrent, ngrams = (

@@ -60,18 +60,7 @@ def main(config: Config):
         limit=config.max_tokens,
         file="words.txt",
     )
-    model = zoo.create_model(
-        "image_captioner",
-        vocabulary_size=words.size,
-        image_size=config.image_size,
-        encoder=config.encoder,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        embedding_dim=config.embedding_dim,
-        attention=config.attention,
-        dropout=config.dropout,
-    )
+    model = zoo.create_model("image_captioner", config, vocabulary_size=words.size)
     if config.encoder == "efficientnet_lite0":
         zoo.layers.load_imagenet(model.get_layer("encoder"))
     task = zoo.ImageCaptioner(

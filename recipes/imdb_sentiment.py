@@ -59,25 +59,12 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     if config.csv:
-        reviews = zoo.data.labelled_texts(config.csv, text_column=config.text_column, label_column=config.label_column)
+        columns = {"text_column": config.text_column, "label_column": config.label_column}
+        reviews = zoo.data.labelled_texts(config, path=config.csv, **columns)
     else:
-        reviews = zoo.data.imdb_reviews(config)
+        reviews = zoo.data.imdb_reviews(config, validation_fold=config.validation_fold)
     words = zoo.preprocessing.Words.fit(reviews.train, size=config.vocabulary_size, limit=config.max_words)
-    model = zoo.create_model(
-        "text_classifier",
-        vocabulary_size=words.size,
-        num_classes=len(reviews.labels),
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        embedding_dim=config.embedding_dim,
-        bigram_dim=config.bigram_dim,
-        window=config.window,
-        dropout=config.dropout,
-        word_dropout=config.word_dropout,
-        ngram_order=config.ngram_order,
-        ngram_weight=config.ngram_weight,
-    )
+    model = zoo.create_model("text_classifier", config, vocabulary_size=words.size, num_classes=len(reviews.labels))
     task = zoo.TextClassifier(model, words, reviews.labels)
     run = zoo.fit(task, reviews, config)
     return zoo.export(task, run, test=reviews.test)

@@ -48,20 +48,9 @@ class Config(zoo.RunConfig):
 
 def main(config: Config):
     """Data → task → fit → export."""
-    digits = zoo.data.image_folder(config.folder) if config.folder else zoo.data.mnist(config)
-    model = zoo.create_model(
-        "image_classifier",
-        height=config.size,
-        width=config.size,
-        channels=config.channels,
-        num_classes=len(digits.labels),
-        encoder=config.encoder,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        dropout=config.dropout,
-        augment=config.augment,
-    )
+    digits = zoo.data.image_folder(config, path=config.folder) if config.folder else zoo.data.mnist(config)
+    sizes = {"height": config.size, "width": config.size, "num_classes": len(digits.labels)}
+    model = zoo.create_model("image_classifier", config, **sizes)
     # drawn, not taken from the data: the card shows them to whoever gets the artefact
     examples = zoo.data.drawn_digits.examples()
     task = zoo.ImageClassifier(model, digits.labels, dark_background=config.dark_background, examples=examples)

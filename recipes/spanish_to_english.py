@@ -54,7 +54,7 @@ class Config(zoo.RunConfig):
 
 def main(config: Config):
     """Data → task → fit → export."""
-    pairs = zoo.data.sentence_pairs(config.pairs) if config.pairs else zoo.data.spanish_english(config)
+    pairs = zoo.data.sentence_pairs(config, path=config.pairs) if config.pairs else zoo.data.spanish_english(config)
     pairs = zoo.data.with_variants(pairs, seed=config.seed)
     task = zoo.load_task(config.weights) if config.weights else _new_task(config, pairs.train)
     run = zoo.fit(task, pairs, config)
@@ -72,18 +72,8 @@ def _new_task(config, train):
         )
         for side, file in enumerate(("source.txt", "target.txt"))
     )
-    model = zoo.create_model(
-        "sequence_to_sequence",
-        source_size=source_words.size,
-        target_size=target_words.size,
-        cell=config.cell,
-        units=config.units,
-        layers=config.layers,
-        encoder_layers=config.encoder_layers,
-        embedding_dim=config.embedding_dim,
-        attention=config.attention,
-        dropout=config.dropout,
-    )
+    sizes = {"source_size": source_words.size, "target_size": target_words.size}
+    model = zoo.create_model("sequence_to_sequence", config, **sizes)
     return zoo.Translator(
         model,
         source_words,

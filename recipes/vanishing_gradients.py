@@ -89,7 +89,8 @@ def learn(config: Config) -> Outcome:
     (length,), (cell,) = config.lengths, config.cells
     zoo.config.prepare(config)  # so that a run is the same whichever ran before it
     held_out = config.examples // 10
-    data = zoo.data.adding_problem(length, train=config.examples, validation=held_out, test=held_out, seed=config.seed)
+    sizes = {"train": config.examples, "validation": held_out, "test": held_out}
+    data = zoo.data.adding_problem(config, length=length, **sizes, seed=config.seed)
     model = zoo.create_model("series_regressor", features=2, cell=cell, units=config.units)
     series, sums = next(data.validation.batch(held_out).as_numpy_iterator())
     # two digits are enough for the card

@@ -1,5 +1,6 @@
 """The command line `zoo`."""
 
+import inspect
 import io
 import json
 import os
@@ -12,10 +13,12 @@ import pytest
 import small_cards
 
 import zoo
+from zoo import config
 from zoo.artefacts import card as cards
 from zoo.artefacts import find
 from zoo.cli import main
 
+ROOT = Path(__file__).parents[1]
 TEXTS = ["A wonderful film.", 'Utterly dull, and "bad"', "I left early"]
 
 
@@ -241,7 +244,40 @@ def test_evaluate_repeats_the_score_of_the_card(zoo_command, tiny_artefact):
     assert json.loads(zoo_command("evaluate", tiny_artefact, "--json")) == card["scores"]
 
 
+def test_train_runs_a_recipe_from_anywhere(zoo_command, monkeypatch):
+    Path("one.csv").write_text("text,label\nfine,good\nnice,good\n")
+    code, message = zoo_command("train", "imdb_sentiment", "--csv", "one.csv")
+    assert (code, message.count("\n")) == (2, 1)
+    assert message.startswith("error: Column 'label' of one.csv has 1 distinct label(s)")
+    started = []
+    monkeypatch.setattr(config, "run", lambda main, flags, program: started.append((main, flags)))
+    zoo_command("train", "imdb_sentiment", "--name", "mine", "--no-fresh", "--json")
+    ((recipe, flags),) = started
+    assert flags == ["--name", "mine", "--no-fresh", "--json"]  # all of them are the recipe's
+    made = inspect.signature(recipe).parameters["config"].annotation(name="mine")
+    assert config.command(made) == "python recipes/imdb_sentiment.py --name mine"
+    assert (config.run_name(made), config.recipe_name(made)) == ("mine", "imdb_sentiment")
+    monkeypatch.setattr(config, "is_installed", lambda: True)
+    assert config.command(made) == "zoo train imdb_sentiment --name mine"
+
+
+def test_train_shows_the_recipes_and_their_flags(zoo_command, capsys):
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    said = capsys.readouterr().out
+    for path in (ROOT / "recipes").glob("*.py"):
+        assert f"  {path.stem} " in said
+    with pytest.raises(SystemExit):
+        main(["train", "mnist_digits", "--help"])
+    said = capsys.readouterr().out
+    assert said.startswith("usage: zoo train mnist_digits")
+    assert "--folder" in said
+    code, message = zoo_command("train", "mnist_digits", "--epochs", "0")
+    assert (code, message) == (2, "error: --epochs must be at least 1, not 0.\n")
+
+
 ERRORS = {
+    "train imdb_sentimentt": "There is no recipe 'imdb_sentimentt'. Did you mean 'imdb_sentiment'?",
     "predict no_such_artefact text": "There is no artefact 'no_such_artefact'; looked in",
     "predict text_classifier text": "It is a builder",
     "predict ARTEFACT --signature beam text": "There is no signature 'beam'; there are parts, serving_default",
@@ -267,7 +303,8 @@ def test_errors_are_one_line_and_code_2(zoo_command, tiny_artefact, tmp_path, co
     assert ERRORS[command] in message
 
 
-WRONG = ["", "frobnicate", "predict", "list --jsn", "list a b", "predict name --jsn text", "predict name --version one"]
+WRONG = ["", "frobnicate", "train", "serve --timeout 0", "serve --port -1"]
+WRONG += ["predict", "list --jsn", "list a b", "predict name --jsn text", "predict name --version one"]
 
 
 @pytest.mark.parametrize("command", WRONG)
@@ -298,7 +335,10 @@ finally:
 """
 
 
-@pytest.mark.parametrize("command", ["--help", "list", "info text_classifier", "info no_such_artefact"])
+LIGHT = ["--help", "list", "train --help", "train mnist_digits --help", "info text_classifier", "info no_such_artefact"]
+
+
+@pytest.mark.parametrize("command", LIGHT)
 def test_what_needs_no_tensorflow_imports_none(command):
     finished = subprocess.run([sys.executable, "-c", PROCESS, *command.split()], capture_output=True, text=True)
     assert finished.returncode == (2 if "no_such" in command else 0)

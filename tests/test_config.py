@@ -67,7 +67,7 @@ def test_a_bad_value_is_one_line_and_code_2(recipe):
 
 OWN = [
     ("imdb_sentiment", "--csv", "wrong.csv", "Line 2 of wrong.csv has 3 fields, the header has 2"),
-    ("imdb_sentiment", "--csv", "few.csv", "The validation split of labelled_texts is empty"),
+    ("imdb_sentiment", "--csv", "few.csv", "The validation split is empty"),
     ("spanish_to_english", "--pairs", "wrong.csv", "wrong.csv has no line with a sentence, a tab and its translation"),
     ("mnist_digits", "--folder", ".", ". has 0 sub-folder(s); a classifier needs two or more"),
 ]
@@ -96,6 +96,9 @@ BAD = {
     "--clip-norm -1": "--clip-norm must be greater than 0",
     "--adversarial -1": "--adversarial must be at least 0",
     "--average 1": "--average must be at least 0 and less than 1",
+    "--name ../elsewhere": "--name cannot be '../elsewhere': a name has at most 100 letters",
+    "--name text_classifier": "--name cannot be 'text_classifier', which is a builder",
+    "--validation-fold 10 --data sample": "validation_fold is one of the tenths 0 to 9, not 10",
     "--seed -1": "--seed must be at least 0",
     "--precision mixed_float16": "--precision mixed_float16 needs a GPU",
     "--data auto --data-dir nowhere": "nowhere is not a readable directory",
@@ -104,7 +107,7 @@ BAD = {
     "--csv nowhere.csv": "nowhere.csv cannot be read: No such file",
     "--csv texts.csv --text-column body": "texts.csv has no column 'body'; it has 'text', 'label'",
     "--csv texts.csv --label-column text": "The texts and the labels cannot both be in the column 'text'",
-    "--csv texts.csv": "The .* split of labelled_texts is empty: there are too few examples",
+    "--csv texts.csv": "The .* split is empty: there are too few examples",
     "--csv one.csv": r"Column 'label' of one.csv has 1 distinct label\(s\)",
     "--units 0": "units must be at least 1",
     "--layers 0": "layers must be at least 1",
@@ -153,14 +156,13 @@ def test_an_interrupted_recipe_says_how_to_go_on(capsys):
     [
         {},
         {"seed": 7, "data": "sample", "cell": "gru", "learning_rate": 1e-05, "max_steps": 9, "average": 0.0},
-        {"csv": Path("my texts/it's.csv"), "text_column": "what was said", "label_column": "$label"},
+        {"name": "its_texts", "csv": Path("my texts/it's.csv"), "text_column": "what was said", "label_column": "$label"},
     ],
 )
 def test_the_command_makes_the_same_configuration(settings, imdb):
     made = imdb.Config(**settings)
-    python, recipe, *flags = shlex.split(config.command(made, config.recipe_name(imdb.Config())))
-    assert python == "python"
-    assert recipe.startswith("recipes/")
+    python, recipe, *flags = shlex.split(config.command(made))
+    assert (python, recipe) == ("python", "recipes/imdb_sentiment.py")
     assert tyro.cli(imdb.Config, args=flags) == made
 
 
@@ -168,7 +170,7 @@ def test_a_flag_of_several_values(import_recipe):
     (path,) = (path for path in RECIPES if path.stem == "vanishing_gradients")
     recipe = import_recipe(path)
     made = recipe.Config(lengths=(7, 9), cells=("gru",))
-    flags = shlex.split(config.command(made, path.stem))[2:]
+    flags = shlex.split(config.command(made))[2:]
     assert flags == ["--lengths", "7", "9", "--cells", "gru"]
     assert tyro.cli(recipe.Config, args=flags) == made
     identity = config.identity(made)
@@ -178,5 +180,5 @@ def test_a_flag_of_several_values(import_recipe):
 def test_only_what_a_run_computes_makes_it_another_run(imdb):
     same = imdb.Config(runs=Path("elsewhere"), fresh=True, publish=True, data_dir=Path("data"))
     assert config.identity(same) == config.identity(imdb.Config())
-    for other in ({"seed": 1}, {"epochs": 77}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
+    for other in ({"seed": 1}, {"name": "mine"}, {"epochs": 77}, {"cell": "gru"}, {"csv": Path("texts.csv")}):
         assert config.identity(imdb.Config(**other)) != config.identity(imdb.Config())

@@ -228,8 +228,10 @@ def test_damaged_weights_are_known_before_training_goes_on(reference, train, tmp
 
 
 def test_what_cannot_be_published_in_the_end_is_not_trained(train, tmp_path, monkeypatch):
-    with pytest.raises(zoo.ZooError, match="This run, trained on the own data, is not published"):
+    with pytest.raises(zoo.ZooError, match="This run, trained on data of your own, is published under its own name only"):
         train(tmp_path / "runs", publish=True)
+    with pytest.raises(zoo.ZooError, match=r"imdb_sentiment/\d+ is many-to-one of imdb_reviews.* give another --name"):
+        train(tmp_path / "runs", name="imdb_sentiment")
     monkeypatch.setattr("zoo.artefacts.publish.PUBLISHED", ("own",))
     with pytest.raises(zoo.ZooError, match=r"This run is a try-out \(--max-steps 2\)"):
         train(tmp_path / "runs", publish=True, max_steps=2)

@@ -150,7 +150,7 @@ def test_a_run_is_named_for_its_recipe_and_else_for_what_it_began_with(imdb):
     assert configs.recipe_name(imdb.Config()) == "imdb_sentiment"
     assert configs.recipe_name(zoo.RunConfig()) == ""
     assert configs.recipe_name(typed_in()) == ""
-    assert configs.command(typed_in(epochs=2, fresh=True), "x") == "zoo.fit(task, data, Config(epochs=2))"
+    assert configs.command(typed_in(epochs=2, fresh=True)) == "zoo.fit(task, data, Config(epochs=2))"
 
 
 def test_going_on_as_the_readme_shows_it(tiny_artefact, tmp_path, monkeypatch, capsys):
@@ -169,4 +169,4 @@ def test_going_on_as_the_readme_shows_it(tiny_artefact, tmp_path, monkeypatch, c
     answer = names["model"].predict(["A wonderful film."])[0]
     assert answer["label"] in classes
     assert names["model"].card["run"]["began_with"] == "imdb_sentiment 1"
-    assert names["model"].directory.parent.parent == tmp_path / "runs" / "imdb_sentiment"
+    assert names["model"].directory.parent.parent == tmp_path / "runs" / "my_reviews"

@@ -1,7 +1,8 @@
-"""`zoo list | info | predict | evaluate | ...`. A module is imported by the command that needs it: `zoo list` is quick."""
+"""`zoo train | list | info | predict | evaluate | ...`. What a command needs it imports itself: `zoo list` is quick."""
 
 import argparse
 import contextlib
+import importlib.util
 import json
 import math
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 from zoo import __version__, files
 from zoo.errors import ZooError
 from zoo.names import printable
+from zoo.registry import did_you_mean, recipes
+from zoo.serving import options as serving_options
 from zoo.startup import quiet_tensorflow
 
 
@@ -51,6 +54,12 @@ def _parser() -> argparse.ArgumentParser:
             what = "load whatever the graph holds, and read what the card says, whoever made them: see SECURITY.md"
             command.add_argument("--trusted", action="store_true", help=what)
         return command
+
+    command = add(_train, "Run a recipe: data, training, export; `zoo train NAME --help` shows its flags.")
+    command.add_argument("recipe", metavar="NAME", help="of a recipe")
+    command.add_argument("flags", nargs=argparse.REMAINDER, metavar="--flag ...", help="of the recipe")
+    command.formatter_class = argparse.RawDescriptionHelpFormatter
+    command.epilog = "recipes:\n" + "\n".join(f"  {name:22}  {_title(path)}" for name, path in recipes().items())
 
     command = add(_list, "List the builders and the trained artefacts.")
     command.add_argument("pattern", nargs="?", default="*", help="shell pattern of names (default: all)")
@@ -94,22 +103,8 @@ def _parser() -> argparse.ArgumentParser:
     what = "Answer requests by TensorFlow Serving's REST and gRPC protocols; for a laptop and for tests (see docs/serving.md)."
     command = add(_serve, what, loads=True)
     command.add_argument("names", nargs="*", metavar="name", help="published artefacts (default: all)")
-    command.add_argument("--port", type=int, default=8501, help="of REST; 0 for a free one (default: %(default)s)")
-    command.add_argument("--grpc-port", type=int, default=8500, help="of gRPC; 0 for a free one (default: %(default)s)")
-    command.add_argument("--host", default="127.0.0.1", help="address to listen at (default: %(default)s, this machine only)")
     command.add_argument("--model-config-file", type=Path, help="TensorFlow Serving's models.config, in place of names")
-    command.add_argument("--max-batch-size", type=int, default=32, help="rows computed at once (default: %(default)s)")
-    command.add_argument("--batch-timeout-ms", type=float, default=0, help="wait for a full batch (default: %(default)s)")
-    command.add_argument("--num-batch-threads", type=int, default=2, help="batches computed at once (default: %(default)s)")
-    command.add_argument("--max-enqueued-rows", type=int, default=512, help="rows that may wait (default: %(default)s)")
-    command.add_argument("--max-steps", type=int, default=10_000, help="steps of a row, at most (default: %(default)s)")
-    command.add_argument("--max-body-mb", type=float, default=16, help="of a request (default: %(default)s)")
-    command.add_argument("--timeout", type=float, default=30, help="seconds to an answer (default: %(default)s)")
-    command.add_argument(
-        "--grace", type=float, default=30, help="seconds for the last answers at the end (default: %(default)s)"
-    )
-    what = "between looks for new versions, 0 for never (default: %(default)s)"
-    command.add_argument("--poll-seconds", type=float, default=1, help=what)
+    serving_options.add_flags(command)
 
     what = "Write what TensorFlow Serving, Docker Compose and Kubernetes need to serve the artefacts; see docs/serving.md."
     command = add(_deploy, what, loads=True)
@@ -119,6 +114,24 @@ def _parser() -> argparse.ArgumentParser:
     what = "where to, beside saved_models/ (default: %(default)s)"
     command.add_argument("--output", type=Path, default=Path("deploy"), metavar="DIR", help=what)
     return parser
+
+
+def _train(options):
+    there = recipes()
+    if options.recipe not in there:
+        raise ZooError(f"There is no recipe {options.recipe!r}. {did_you_mean(options.recipe, there)}")
+    from zoo import config
+
+    spec = importlib.util.spec_from_file_location(f"recipe_{options.recipe}", there[options.recipe])
+    sys.modules[spec.name] = recipe = importlib.util.module_from_spec(spec)  # where tyro looks for its comments
+    spec.loader.exec_module(recipe)
+    config.run(recipe.main, options.flags, program=f"zoo train {options.recipe}")
+
+
+def _title(recipe: Path) -> str:
+    """The first line of a recipe: what it does."""
+    with recipe.open(encoding="utf-8") as file:
+        return file.readline().strip().strip('"')
 
 
 def _list(options):
@@ -270,19 +283,7 @@ def _serve(options):
     else:
         bases = find.bases(options.names)
         configs = tuple(models.ModelConfig(name, base, trusted=options.trusted) for name, base in bases.items())
-    for name in ("max_batch_size", "num_batch_threads", "max_enqueued_rows", "max_steps", "max_body_mb", "timeout"):
-        if getattr(options, name) <= 0:
-            raise ZooError(f"--{name.replace('_', '-')} must be above 0, not {getattr(options, name)}.")
-    for name in ("batch_timeout_ms", "grace", "poll_seconds"):
-        if getattr(options, name) < 0:
-            raise ZooError(f"--{name.replace('_', '-')} must not be below 0: {getattr(options, name)}.")
-    batching = server.Batching(
-        max_batch_size=options.max_batch_size,
-        batch_timeout=options.batch_timeout_ms / 1e3,
-        num_batch_threads=options.num_batch_threads,
-        max_enqueued_rows=options.max_enqueued_rows,
-        max_steps=options.max_steps,
-    )
+    settings = serving_options.from_flags(options, configs)
     print(f"Loading {', '.join(config.name for config in configs)} ...", flush=True)
 
     def started(running):
@@ -290,17 +291,6 @@ def _serve(options):
         print(f"REST at {rest}, gRPC at {settings.address(running.grpc_port)}")
         print("This server is for development and tests; docs/serving.md leads to TensorFlow Serving.", flush=True)
 
-    settings = server.Options(
-        configs,
-        host=options.host,
-        port=options.port,
-        grpc_port=options.grpc_port,
-        batching=batching,
-        poll_seconds=options.poll_seconds,
-        timeout=options.timeout,
-        grace=options.grace,
-        max_body=int(options.max_body_mb * server.MIB),
-    )
     asyncio.run(server.run(settings, started))
     os._exit(0)  # Python itself would wait for what still computes after the grace
 

@@ -12,6 +12,7 @@ from typing import Literal
 from zoo import files
 from zoo.errors import ZooError
 from zoo.names import check_name, printable
+from zoo.registry import is_installed, list_models, recipes
 from zoo.startup import after_tensorflow, quiet_tensorflow
 
 
@@ -46,6 +47,8 @@ class RunConfig:
     average: float = 0.0
     # Arithmetic of training; the float16 kind needs a GPU. What is exported computes in float32 always.
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Name of the run and of its artefact, in place of the recipe's: of data of your own nothing is published without.
+    name: str | None = None
     # Where runs are kept.
     runs: Path = Path("runs")
     # Start anew even if there is an unfinished run of the same configuration.
@@ -54,6 +57,10 @@ class RunConfig:
     publish: bool = False
 
     def __post_init__(self):
+        if self.name is not None:
+            check_name(self.name, "--name")
+            if self.name in list_models():
+                raise ZooError(f"--name cannot be {self.name!r}, which is a builder: name it for what it is trained on.")
         for name in ("epochs", "patience", "max_steps", "bptt_steps", "batch_size"):
             value = getattr(self, name)
             if value is not None and value < 1:
@@ -85,9 +92,10 @@ def _as_json(value):
     return str(value) if isinstance(value, Path) else value
 
 
-def command(config: RunConfig, recipe: str) -> str:
+def command(config: RunConfig) -> str:
     """The command line that makes this configuration; for one that no file defines, the call in Python."""
-    if not recipe_name(config):
+    recipe = recipe_name(config)
+    if not recipe:
         fields = [(field.name, getattr(config, field.name), field.default) for field in dataclasses.fields(config)]
         given = [f"{name}={value!r}" for name, value, default in fields if name not in _PLACES and value != default]
         return f"zoo.fit(task, data, {type(config).__name__}({', '.join(given)}))"
@@ -98,7 +106,13 @@ def command(config: RunConfig, recipe: str) -> str:
             flag = field.name.replace("_", "-")
             text = shlex.join(map(str, value if isinstance(value, tuple) else [value]))
             flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {text}")
-    return " ".join([f"python recipes/{recipe}.py", *flags])
+    start = f"zoo train {recipe}" if is_installed() and recipe in recipes() else f"python recipes/{recipe}.py"
+    return " ".join([start, *flags])
+
+
+def run_name(config: RunConfig) -> str:
+    """Name of a run and its artefact: the one that was given, else the recipe's; "" where there is neither."""
+    return config.name or recipe_name(config)
 
 
 def recipe_name(config: RunConfig) -> str:
@@ -113,13 +127,14 @@ def recipe_name(config: RunConfig) -> str:
     return check_name(file.stem, what) if file.is_file() else ""
 
 
-def run(main, arguments=None):
+def run(main, arguments=None, *, program=None):
     """Runs a recipe from the command line: flags → configuration → `main(config)`.
 
     Args:
         main: the recipe's `main(config: Config)`. The configuration is prepared for when TensorFlow is first needed, so that
             what is wrong with a person's own file is said before that.
         arguments: flags, those of the process if None.
+        program: what the help says that the command begins with, if it is not the name of a file.
 
     Ends the process with code 2 and one line for anything the user can put right, with 130 when interrupted.
     """
@@ -127,7 +142,7 @@ def run(main, arguments=None):
 
     quiet_tensorflow()
     try:
-        config = tyro.cli(inspect.signature(main).parameters["config"].annotation, args=arguments)
+        config = tyro.cli(inspect.signature(main).parameters["config"].annotation, prog=program, args=arguments)
         with after_tensorflow(lambda: prepare(config)):
             if config.precision == "mixed_float16":
                 prepare(config)  # TensorFlow alone knows whether there is a GPU, and data may take minutes to read

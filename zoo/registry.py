@@ -1,4 +1,4 @@
-"""What there is: builders, the families of tasks around them, loaders of data; found by name, never listed by hand.
+"""What there is: builders, the families of tasks around them, loaders of data, recipes; found by name, never listed by hand.
 
 The facts are read from the source of `zoo/models/*.py` and `zoo/data/*.py`, so that listing them needs neither TensorFlow
 nor an import; a family is imported when one of its models is created. Builders of other packages use `@register_model` too.
@@ -140,15 +140,24 @@ def families() -> dict[str, str]:
 
 @functools.cache
 def loaders() -> dict[str, str]:
-    """The loaders of data of this package, the public functions in `zoo/data/*.py` that give `Splits` anew: name → module."""
+    """The loaders of data of this package, the functions in `zoo/data/*.py` that are decorated as such: name → module."""
     return {
         node.name: module
         for module, node in _definitions("data", ast.FunctionDef)
-        if node.returns is not None
-        and ast.unparse(node.returns) == "Splits"
-        and module != "zoo.data.splits"
-        and not any(argument.arg == "splits" for argument in node.args.args)  # makes others of those
+        if any(getattr(decorator, "id", None) == "loader" for decorator in node.decorator_list)
     }
+
+
+def recipes() -> dict[str, Path]:
+    """The recipes: name → file. They lie beside the package in a checkout, and inside of it where it is installed."""
+    package = Path(__file__).parent
+    directory = package / "recipes" if is_installed() else package.parent / "recipes"
+    return {path.stem: path for path in sorted(directory.glob("*.py"))}
+
+
+def is_installed() -> bool:
+    """Whether the recipes and artefacts are inside of the package, where setup.py puts them in a wheel: this is no checkout."""
+    return (Path(__file__).parent / "recipes").is_dir()
 
 
 def _definitions(package: str, kind):

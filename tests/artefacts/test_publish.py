@@ -105,6 +105,38 @@ def test_the_next_one_sweeps_after_one_that_was_killed(artefact, root):
     check(root, [1])
 
 
+def say(artefact, name=None, mapping="many_to_one", source="own", loader="labelled_texts"):
+    """Changes what a card says, by a run with `--name` or without."""
+    card = cards.read(artefact)
+    card |= {"name": name or "films", "mapping": mapping}
+    card["data"] |= {"source": source, "loader": loader}
+    card["run"]["config"]["name"] = name
+    (artefact / find.CARD).write_text(json.dumps(card))
+
+
+def test_a_run_on_own_data_is_published_under_a_name_that_was_given(artefact, root):
+    say(artefact)
+    with pytest.raises(zoo.ZooError, match=r"trained on data of your own, is published under its own name .* with --name"):
+        zoo.publish(artefact, root)
+    assert not root.exists()
+    say(artefact, "tickets")
+    assert zoo.publish(artefact, root) == root / "tickets" / "1"
+    assert zoo.publish(artefact, root) == root / "tickets" / "2"  # the data of its owner may have changed
+    assert "[`tickets`](tickets/2/README.md)" in (root / "README.md").read_text()
+
+
+@pytest.mark.parametrize("other", [{"mapping": "many_to_many"}, {"loader": "sentence_pairs"}])
+def test_what_has_a_name_already_is_followed_by_its_like_alone(artefact, root, other):
+    say(artefact, "tickets")
+    zoo.publish(artefact, root)
+    say(artefact, "tickets", **other)
+    with pytest.raises(zoo.ZooError, match=r"tickets/1 is many-to-one of labelled_texts, and this is .* another --name"):
+        zoo.publish(artefact, root)
+    assert [path.name for path in (root / "tickets").iterdir()] == ["1"]
+    (root / "tickets" / "1" / find.CARD).write_text("damaged")
+    assert zoo.publish(artefact, root) == root / "tickets" / "2"
+
+
 NO_ARTEFACTS = {
     "an empty directory": lambda path: path.mkdir(),
     "a directory without a card": lambda path: (path / "variables").mkdir(parents=True),

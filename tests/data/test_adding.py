@@ -15,7 +15,7 @@ def read(dataset):
 
 @pytest.mark.parametrize("length", [2, 3, 7, 50])
 def test_two_numbers_are_marked_and_summed(length):
-    data = zoo.data.adding_problem(length, **SIZES)
+    data = zoo.data.adding_problem(zoo.RunConfig(), length=length, **SIZES)
     assert data.sizes == SIZES
     for part in SIZES:
         series, sums = read(getattr(data, part))
@@ -35,7 +35,9 @@ def test_two_numbers_are_marked_and_summed(length):
 
 def test_the_seed_decides_and_the_splits_differ():
     def numbers(**changes):
-        data = zoo.data.adding_problem(**{"length": 6, "train": 20, "validation": 20, "test": 20, "seed": 3, **changes})
+        data = zoo.data.adding_problem(
+            zoo.RunConfig(), **{"length": 6, "train": 20, "validation": 20, "test": 20, "seed": 3, **changes}
+        )
         return [read(getattr(data, part))[0] for part in SIZES]
 
     first = numbers()
@@ -47,14 +49,14 @@ def test_the_seed_decides_and_the_splits_differ():
 
 
 def test_the_card_can_say_what_it_is_and_make_it_again():
-    data = zoo.data.adding_problem(9, **SIZES, seed=5)
+    data = zoo.data.adding_problem(zoo.RunConfig(), length=9, **SIZES, seed=5)
     assert data.source == "synthetic"
     assert "9 steps" in data.description
-    again = getattr(zoo.data, data.loader)(**data.arguments)
+    again = getattr(zoo.data, data.loader)(zoo.RunConfig(), **data.arguments)
     assert np.array_equal(read(again.test)[0], read(data.test)[0])
 
 
 @pytest.mark.parametrize(("change", "message"), [({"length": 1}, "at least 2 steps"), ({"test": 0}, "test split .* not 0")])
 def test_too_little_is_refused(change, message):
     with pytest.raises(zoo.ZooError, match=message):
-        zoo.data.adding_problem(**{"length": 9, **SIZES, **change})
+        zoo.data.adding_problem(zoo.RunConfig(), **{"length": 9, **SIZES, **change})

@@ -109,14 +109,14 @@ def test_a_damaged_archive_is_named(flickr8k, tmp_path):
 @pytest.mark.parametrize("missing", ("Flickr8k.token.txt", LISTS["validation"], "images_128.tar"))
 def test_what_belongs_where_is_said(flickr8k, tmp_path, missing):
     (flickr8k / missing).unlink()
-    expected = rf"Flickr8k is not in .*raw/flickr8k, and has no download\. Put there .*{missing}"
+    expected = rf"flickr8k is not prepared in .*no directory raw/flickr8k with .*{missing}.*Give the right --data-dir"
     for data in ("auto", "real"):  # a given directory is not passed over
         with pytest.raises(zoo.ZooError, match=expected):
             load(tmp_path, data=data)
 
 
 def test_real_is_never_the_sample():
-    with pytest.raises(zoo.ZooError, match="raw/flickr8k/ below a --data-dir"):
+    with pytest.raises(zoo.ZooError, match=r"nothing is downloaded .*raw/flickr8k with .*Give --data-dir"):
         captions.flickr8k(zoo.RunConfig(data="real"))
 
 
@@ -138,14 +138,14 @@ def test_the_sample_stands_in_and_says_so(small_sample, monkeypatch, tmp_path, c
     assert splits.train.element_spec == (tf.TensorSpec([], tf.string), tf.TensorSpec([5], tf.string))
     said = capsys.readouterr().out
     assert "SAMPLE, not on" in said
-    assert ("has no download" in said or "not prepared" in said) == (data == "auto")
+    assert ("nothing is downloaded" in said) == (data == "auto")
 
 
 def test_coco_as_karpathy_split_it(monkeypatch, tmp_path):
     import tensorflow_datasets as tfds
 
-    def prepared(name, *, split, data_dir, download, decoders):
-        assert (name, data_dir, download) == ("coco_captions", tmp_path / "tfds", False)
+    def prepared(name, *, split, data_dir, download, decoders, batch_size):
+        assert (name, data_dir, download, batch_size) == ("coco_captions", tmp_path / "tfds", False, None)
         assert isinstance(decoders["image"], type(tfds.decode.SkipDecoding()))  # files, not pixels
 
         def one(part):

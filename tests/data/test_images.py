@@ -124,7 +124,7 @@ def test_own_images(folder):
     (folder / ".hidden").mkdir()
     (folder / "dark" / "notes.txt").write_text("no image")
     (folder / "dark" / "._0.png").write_bytes(b"what macOS leaves")
-    data = zoo.data.image_folder(folder)
+    data = zoo.data.image_folder(zoo.RunConfig(), path=folder)
     assert data.labels == ("dark", "light ones")
     assert data.source == "own"
     assert sum(data.sizes.values()) == 60
@@ -132,19 +132,19 @@ def test_own_images(folder):
     expected = [(file.read_bytes(), 0) for file in (folder / "dark").glob("[0-9]*.png")]
     expected += [(file.read_bytes(), 1) for file in (folder / "light ones").rglob("*.*")]
     assert sorted(everything(data)) == sorted(expected)
-    again = zoo.data.image_folder(**data.arguments)
+    again = zoo.data.image_folder(zoo.RunConfig(), **data.arguments)
     assert [read(getattr(again, part)) for part in PARTS] == [read(getattr(data, part)) for part in PARTS]
 
 
 def test_copies_of_an_image_stay_together(folder, capsys):
-    before = zoo.data.image_folder(folder)
+    before = zoo.data.image_folder(zoo.RunConfig(), path=folder)
     for file in (folder / "dark").iterdir():
         shutil.copy(file, folder / "dark" / f"copy of {file.name}")
-    after = zoo.data.image_folder(folder)
+    after = zoo.data.image_folder(zoo.RunConfig(), path=folder)
     for part in PARTS:
         assert set(read(getattr(after, part))) == set(read(getattr(before, part)))
     shutil.copy(folder / "dark" / "1.png", folder / "light ones" / "not so light.png")
-    zoo.data.image_folder(folder)
+    zoo.data.image_folder(zoo.RunConfig(), path=folder)
     said = capsys.readouterr().out
     assert "copy of an earlier image, of the same class: 3" in said
     assert "copy of an earlier image, of another class: 1 ('light ones/not so light.png')" in said
@@ -156,7 +156,7 @@ def test_what_cannot_be_decoded_is_left_out_and_shown(folder, capsys):
     (folder / "dark" / "empty.png").write_bytes(b"")
     (folder / "dark" / "words.jpg").write_bytes(b"x")
     os.symlink(folder / "nowhere", folder / "dark" / "link.png")
-    before = zoo.data.image_folder(folder)
+    before = zoo.data.image_folder(zoo.RunConfig(), path=folder)
     assert sum(before.sizes.values()) == 60
     said = capsys.readouterr().out.splitlines()
     assert [said[0], said[-1]] == [
@@ -168,7 +168,7 @@ def test_what_cannot_be_decoded_is_left_out_and_shown(folder, capsys):
     (folder / "damaged").mkdir()
     (folder / "damaged" / "1.png").write_bytes(damaged)
     with pytest.raises(zoo.ZooError, match=r"No image of 'damaged' in .* can be decoded .*damaged/1.png"):
-        zoo.data.image_folder(folder)
+        zoo.data.image_folder(zoo.RunConfig(), path=folder)
 
 
 def test_names_say_nothing(tmp_path):
@@ -178,7 +178,7 @@ def test_names_say_nothing(tmp_path):
     write(root / "10", 30, 200, "JPEG")
     for file in sorted((root / "10").iterdir()):
         file.rename(file.with_name(os.fsdecode(b"\xff[0] ") + f"{file.stem}.jfif"))
-    data = zoo.data.image_folder(root)
+    data = zoo.data.image_folder(zoo.RunConfig(), path=root)
     assert data.labels == ("10", "9 [x]*")
     assert sum(data.sizes.values()) == len(everything(data)) == 60
 
@@ -189,7 +189,7 @@ def test_a_tree_that_is_split_already_stays_so(tmp_path, capsys):
             write(tmp_path / split / name, 20, shade + first)
     copied = tmp_path / "Training" / "a" / "0.png"
     shutil.copy(copied, tmp_path / "test" / "b" / "copy.png")
-    data = zoo.data.image_folder(tmp_path)
+    data = zoo.data.image_folder(zoo.RunConfig(), path=tmp_path)
     assert data.labels == ("a", "b")
     assert sorted(read(data.test)) == sorted(
         (file.read_bytes(), int(file.parent.name == "b")) for file in tmp_path.glob("test/*/*")
@@ -201,12 +201,12 @@ def test_a_tree_that_is_split_already_stays_so(tmp_path, capsys):
         "its folders cut them into test, train; a stable hash of their content cut validation off train"
     )
     shutil.copytree(tmp_path / "test", tmp_path / "val")
-    with pytest.raises(zoo.ZooError, match="The validation split of image_folder is empty"):
-        zoo.data.image_folder(tmp_path)
+    with pytest.raises(zoo.ZooError, match="The validation split is empty"):
+        zoo.data.image_folder(zoo.RunConfig(), path=tmp_path)
 
 
 def test_too_few_images_are_refused(tmp_path):
     for name in "ab":
         write(tmp_path / name, 1, ord(name))
-    with pytest.raises(zoo.ZooError, match="split of image_folder is empty"):
-        zoo.data.image_folder(tmp_path)
+    with pytest.raises(zoo.ZooError, match="split is empty"):
+        zoo.data.image_folder(zoo.RunConfig(), path=tmp_path)

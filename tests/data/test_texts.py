@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo.data import splits, stable_bucket
+from zoo.data import found, stable_bucket
 from zoo.data.film_reviews import DESCRIPTION
 
 PARTS = ("train", "validation", "test")
@@ -31,7 +31,7 @@ def write(tmp_path):
     def load(content, name="texts.csv", text_column="text", label_column="label"):
         path = tmp_path / name
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
-        return zoo.data.labelled_texts(path, text_column=text_column, label_column=label_column)
+        return zoo.data.labelled_texts(zoo.RunConfig(), path=path, text_column=text_column, label_column=label_column)
 
     return load
 
@@ -62,7 +62,7 @@ def test_own_texts(write):
     assert data.sizes["train"] > 40
     assert data.train.element_spec == (tf.TensorSpec([], tf.string), tf.TensorSpec([], tf.int64))
     # what `zoo evaluate` calls again
-    assert everything(getattr(zoo.data, data.loader)(**data.arguments)) == pairs
+    assert everything(getattr(zoo.data, data.loader)(zoo.RunConfig(), **data.arguments)) == pairs
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_equal_texts_are_never_in_two_splits(write):
         ("text,label\n" + rows(labels=["good"]), r"has 1 distinct label\(s\); a classifier needs two"),
         ("text,label\n", r"has 0 distinct label\(s\)"),
         ("text,label\n" + rows(labels=[" "]), r"0 distinct label\(s\).*read 60 rows, left out 60: 60 without a label"),
-        ("text,label\n" + rows(4), "The .* split of labelled_texts is empty: there are too few examples"),
+        ("text,label\n" + rows(4), "The .* split is empty: there are too few examples"),
         ("text,label\nfine,1\nfine,2\nawful,3\n", "has another label in each of 3 rows"),
     ],
     ids=["one class", "header only", "no label", "four rows", "numbers of the rows"],
@@ -169,22 +169,22 @@ def test_a_path_that_no_card_can_name(tmp_path):
     path = tmp_path / os.fsdecode(b"caf\xe9.csv")
     path.write_text("text,label\n" + rows())
     with pytest.raises(zoo.ZooError, match=r"caf\\udce9.csv' is not in UTF-8, and a card has to name it"):
-        zoo.data.labelled_texts(path, text_column="text", label_column="label")
+        zoo.data.labelled_texts(zoo.RunConfig(), path=path, text_column="text", label_column="label")
 
 
 def test_a_path_with_signs(tmp_path):
     path = tmp_path / "a [b]* c?" / "texts [1].csv"
     path.parent.mkdir()
     path.write_text("text,label\n" + rows())
-    data = zoo.data.labelled_texts(path, text_column="text", label_column="label")
-    assert everything(zoo.data.labelled_texts(**data.arguments)) == everything(data)
+    data = zoo.data.labelled_texts(zoo.RunConfig(), path=path, text_column="text", label_column="label")
+    assert everything(zoo.data.labelled_texts(zoo.RunConfig(), **data.arguments)) == everything(data)
 
 
 @pytest.fixture
 def nothing_at_hand(monkeypatch, tmp_path):
     """No prepared data set, no network."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(splits, "_reachable", lambda address: False)
+    monkeypatch.setattr(found, "_reachable", lambda address: False)
 
 
 def test_the_sample_stands_in_for_imdb_and_says_so(nothing_at_hand, capsys):
@@ -200,7 +200,7 @@ def test_the_sample_stands_in_for_imdb_and_says_so(nothing_at_hand, capsys):
 
 
 def test_the_sample_can_be_asked_for(monkeypatch, capsys):
-    monkeypatch.setattr(splits, "_reachable", None)  # nothing is looked for
+    monkeypatch.setattr(found, "_reachable", None)  # nothing is looked for
     data = zoo.data.imdb_reviews(zoo.RunConfig(data="sample"))
     assert data.source == "sample"
     assert "SAMPLE, not on IMDB" in capsys.readouterr().out
@@ -225,7 +225,7 @@ def test_a_download_that_fails_leaves_the_sample(monkeypatch, tmp_path, capsys):
         raise OSError("the disk is full" if download else "not prepared")
 
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
-    monkeypatch.setattr(splits, "_reachable", lambda address: True)
+    monkeypatch.setattr(found, "_reachable", lambda address: True)
     monkeypatch.setattr(tfds, "load", load)
     assert zoo.data.imdb_reviews(zoo.RunConfig()).source == "sample"
     assert "the download failed: the disk is full" in capsys.readouterr().out
@@ -235,14 +235,14 @@ def test_a_download_that_fails_leaves_the_sample(monkeypatch, tmp_path, capsys):
 
 def test_a_host_that_never_answers_is_given_up(monkeypatch):
     """Looking up a name can hang longer than any time-out of the request."""
-    assert splits.PROBE_SECONDS < 10
+    assert found.PROBE_SECONDS < 10
     over = threading.Event()
 
     def hang(*_, **__):
         over.wait(20)
         return contextlib.nullcontext()
 
-    monkeypatch.setattr(splits, "PROBE_SECONDS", 0.1)
-    monkeypatch.setattr(splits.urllib.request, "urlopen", hang)
-    assert not splits._reachable("https://example.org")
+    monkeypatch.setattr(found, "PROBE_SECONDS", 0.1)
+    monkeypatch.setattr(found.urllib.request, "urlopen", hang)
+    assert not found._reachable("https://example.org")
     over.set()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import zoo
-from zoo.data import splits, translations
+from zoo.data import found, translations
 from zoo.data.report import Report
 from zoo.data.spanish_phrases import DESCRIPTION
 
@@ -50,7 +50,7 @@ def write(tmp_path):
     def load(content):
         path = tmp_path / "pairs.tsv"
         path.write_bytes(content if isinstance(content, bytes) else "".join(f"{line}\n" for line in content).encode())
-        return zoo.data.sentence_pairs(path)
+        return zoo.data.sentence_pairs(zoo.RunConfig(), path=path)
 
     return load
 
@@ -70,7 +70,7 @@ def nothing_at_hand(monkeypatch, tmp_path):
     """No prepared data set, no earlier download, no network."""
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path))
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
-    monkeypatch.setattr(splits, "_reachable", lambda address: False)
+    monkeypatch.setattr(found, "_reachable", lambda address: False)
 
 
 def test_own_pairs(write):
@@ -82,7 +82,7 @@ def test_own_pairs(write):
     assert 290 < data.sizes["train"] < 350
     assert data.train.element_spec == data.validation.element_spec == (tf.TensorSpec([], tf.string),) * 2
     # what `zoo evaluate` calls again
-    assert read(getattr(zoo.data, data.loader)(**data.arguments)) == pairs
+    assert read(getattr(zoo.data, data.loader)(zoo.RunConfig(), **data.arguments)) == pairs
 
 
 def test_splits_share_no_sentence(write):
@@ -201,7 +201,7 @@ def test_what_is_wrong_with_a_file_is_said(write, content, message):
 def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.tsv", tmp_path):
         with pytest.raises(zoo.ZooError, match="cannot be read"):
-            zoo.data.sentence_pairs(path)
+            zoo.data.sentence_pairs(zoo.RunConfig(), path=path)
 
 
 @pytest.mark.parametrize("below", ["", "raw", "raw/spa-eng"])
@@ -236,7 +236,7 @@ def test_the_sample_stands_in_and_says_so(nothing_at_hand, capsys):
 
 
 def test_the_sample_can_be_asked_for(monkeypatch, prepared):
-    monkeypatch.setattr(splits, "_reachable", None)  # nothing is looked for
+    monkeypatch.setattr(found, "_reachable", None)  # nothing is looked for
     assert zoo.data.spanish_english(zoo.RunConfig(data="sample", data_dir=prepared)).source == "sample"
 
 
@@ -259,11 +259,11 @@ def test_a_download_is_kept(nothing_at_hand, prepared, monkeypatch, tmp_path, ca
     (tmp_path / "keras").mkdir()
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "keras"))
     monkeypatch.setattr(translations, "SPA_ENG", (tmp_path / "spa-eng.zip").as_uri())
-    monkeypatch.setattr(splits, "_reachable", lambda address: True)
+    monkeypatch.setattr(found, "_reachable", lambda address: True)
     first = zoo.data.spanish_english(zoo.RunConfig())
     assert first.source == "real"
     assert "downloading it" in capsys.readouterr().out
-    monkeypatch.setattr(splits, "_reachable", lambda address: False)
+    monkeypatch.setattr(found, "_reachable", lambda address: False)
     assert read(zoo.data.spanish_english(zoo.RunConfig())) == read(first)
 
 
@@ -271,7 +271,7 @@ def test_a_download_that_fails_leaves_the_sample(nothing_at_hand, monkeypatch, c
     def get_file(*_, **__):
         raise OSError("the disk is full")
 
-    monkeypatch.setattr(splits, "_reachable", lambda address: True)
+    monkeypatch.setattr(found, "_reachable", lambda address: True)
     monkeypatch.setattr("keras.utils.get_file", get_file)
     assert zoo.data.spanish_english(zoo.RunConfig()).source == "sample"
     assert "the download failed: the disk is full" in capsys.readouterr().out

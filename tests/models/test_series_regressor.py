@@ -168,7 +168,7 @@ def test_scores_of_several_targets_and_of_one_example():
 
 
 def test_answers_are_matched_with_their_truth():
-    data = zoo.data.adding_problem(LENGTH, train=1, validation=1, test=150)
+    data = zoo.data.adding_problem(zoo.RunConfig(), length=LENGTH, train=1, validation=1, test=150)
     fake = SimpleNamespace(
         predict=lambda inputs, batch_size: [{"value": [float((one[:, 0] * one[:, 1]).sum())]} for one in inputs]
     )

@@ -1,5 +1,6 @@
 """The local server's own affairs: versions, limits, overload, shutdown, and requests that are none."""
 
+import argparse
 import contextlib
 import gzip
 import json
@@ -21,10 +22,10 @@ from waiting import wait_for
 import zoo
 from zoo import cli
 from zoo.errors import ZooError
-from zoo.serving import errors, protocol
+from zoo.serving import errors, options, protocol
 from zoo.serving import server as serving
-from zoo.serving.batching import Batching
 from zoo.serving.models import ModelConfig, read_config
+from zoo.serving.options import Batching
 
 
 def add_version(base, source, number):
@@ -491,6 +492,19 @@ def test_the_grpc_client_follows_a_version_with_other_inputs(serve, base):
         assert client.predict("model", [3]) == [{"z": 4}]
         with pytest.raises(ZooError, match="not what the signature takes"):
             client.predict("model", ["three"])
+
+
+def test_flags_become_options_in_the_units_of_the_server():
+    parser = argparse.ArgumentParser()
+    options.add_flags(parser)
+    assert options.from_flags(parser.parse_args([]), ()) == serving.Options(())
+    flags = "--batch-timeout-ms 2.5 --max-body-mb 0.5 --max-steps 9 --timeout 3 --port 0 --host ::1"
+    given = options.from_flags(parser.parse_args(flags.split()), ())
+    assert given.batching == Batching(batch_timeout=0.0025, max_steps=9)
+    assert (given.max_body, given.timeout, given.port, given.host) == (2**19, 3.0, 0, "::1")
+    for one in ("--timeout 0", "--timeout nan", "--grace -1", "--max-batch-size 0", "--max-batch-size 1.5"):
+        with pytest.raises(SystemExit):
+            parser.parse_args(one.split())
 
 
 def test_options_of_a_server_are_this_machine_only():

@@ -14,7 +14,7 @@ from zoo import files, names
 from zoo.artefacts import card as cards
 from zoo.artefacts import find, lineage, trust, values
 from zoo.artefacts import load as loading
-from zoo.artefacts.publish import PUBLISHED, publish
+from zoo.artefacts.publish import is_publishable, publish
 from zoo.artefacts.save import save
 from zoo.data.labels import renumbered
 from zoo.errors import ZooError
@@ -56,7 +56,7 @@ def export(task, run, *, test):
         f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {where} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
         f"Next:\n{predict}  zoo info {where}"
     )
-    if run.data.source in PUBLISHED and not run.config.max_steps:
+    if is_publishable(run.data.source, run.config.name) and not run.config.max_steps:
         print(f"  zoo publish {files.shown(run.path)}")
     try:
         trust.check(target)
@@ -113,7 +113,7 @@ def _provenance(task, run) -> dict:
             "arguments": data.arguments,
         },
         "run": {
-            "command": configs.command(config, run.name),
+            "command": configs.command(config),
             "config": configs.identity(config),
             "began_with": run.began_with,
             "seed": config.seed,

@@ -9,7 +9,7 @@ from zoo.artefacts import find
 from zoo.errors import ZooError
 from zoo.names import valid_name
 
-# Sources of data whose models may be published.
+# Sources of data whose models may be published; of a person's own those that have a name of their own.
 PUBLISHED = ("real", "synthetic")
 
 
@@ -19,7 +19,8 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
     Any number of processes may publish at once: each takes a version of its own.
 
     Raises:
-        ZooError: if the run has no artefact, was trained on a sample, stopped early by `--max-steps`, or is damaged; if ROOT
+        ZooError: if the run has no artefact, was trained on a sample or, without a `--name`, on data of one's own, stopped
+            early by `--max-steps`, or is damaged; if what has its name in ROOT is of other data or another mapping; if ROOT
             cannot be written, or what was written there is not what was read.
     """
     source = Path(run) / "artefact" if (Path(run) / "artefact").is_dir() else Path(run)
@@ -27,8 +28,10 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
         raise ZooError(f"{run} holds no artefact; give the directory of a finished run (runs/NAME/RUN).")
     facts = cards.read(source)
     cards.verify(source, facts)
-    check_publishable(run, facts["data"]["source"], facts["run"]["max_steps"])
+    check_publishable(run, facts["data"]["source"], facts["run"]["max_steps"], facts["run"]["config"].get("name"))
     versions = Path(root) / facts["name"]
+    if there := find.version_directories(versions):
+        _check_successor(there[max(there)], facts["mapping"], facts["data"]["loader"])
     with files.workspace(versions / "version") as room:
         try:
             target = _placed(_copied(source, room / "artefact", facts), versions)
@@ -39,12 +42,35 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
     return target
 
 
-def check_publishable(run, source: str, max_steps: int | None) -> None:
+def is_publishable(source: str, name: str | None) -> bool:
+    """Whether a run on such data may be published; `name` is that of `--name`."""
+    return source in PUBLISHED or (source == "own" and bool(name))
+
+
+def check_publishable(run, source: str, max_steps: int | None, name: str | None) -> None:
     """Raises `ZooError` if a run on such data, or ended so early, is not to be published."""
-    if source not in PUBLISHED:
+    if not is_publishable(source, name):
+        if source == "own":
+            raise ZooError(f"{run}, trained on data of your own, is published under its own name only: train it with --name.")
         raise ZooError(f"{run}, trained on the {source} data, is not published: only runs on the real data are.")
     if max_steps:
         raise ZooError(f"{run} is a try-out (--max-steps {max_steps}) and is not published.")
+
+
+def check_successor(name: str, mapping: str, loader: str) -> None:
+    """Raises `ZooError` if the published artefact of a name is no earlier version of one that maps so, of data so loaded."""
+    if found := find.artefacts().get(name):
+        _check_successor(found, mapping, loader)
+
+
+def _check_successor(directory: Path, mapping: str, loader: str) -> None:
+    try:
+        facts = cards.read(directory)
+    except ZooError:  # of a damaged one nothing is known
+        return
+    if (facts["mapping"], facts["data"]["loader"]) != (mapping, loader):
+        words = f"{facts['mapping']} of {facts['data']['loader']}, and this is {mapping} of {loader}".replace("_to_", "-to-")
+        raise ZooError(f"{files.shown(directory)} is {words}, no next version of it: give another --name.")
 
 
 def _copied(source: Path, directory: Path, facts: dict) -> Path:

@@ -1,35 +1,27 @@
-"""Data sets as raw train / validation / test splits, one file per modality.
+"""Data sets as raw train / validation / test splits, one file per data set or modality: `loader(config, **arguments)`.
 
-Everything is imported on first use, so that a person's own file is read before TensorFlow is imported.
+Loaders are found, not listed; everything is imported on first use, so that a person's own file is read before TensorFlow is
+imported.
 """
 
 import importlib
+import importlib.util
 
-_HOME = {
-    "Splits": "splits",
-    "adding_problem": "adding",
-    "coco_captions": "captions",
-    "flickr8k": "captions",
-    "image_folder": "images",
-    "imdb_reviews": "texts",
-    "labelled_texts": "texts",
-    "mnist": "images",
-    "sentence_pairs": "translations",
-    "spanish_english": "translations",
-    "stable_bucket": "splits",
-    "with_variants": "translation_variants",
-    # modules
-    "drawn_digits": None,
-    "photos": None,
-}
+from zoo.registry import loaders
 
-__all__ = list(_HOME)
+# What is no loader: name → module.
+_OTHERS = {"Splits": "zoo.data.splits", "stable_bucket": "zoo.data.splits", "with_variants": "zoo.data.translation_variants"}
 
 
 def __getattr__(name):
-    if name not in _HOME:
+    if name == "__all__":
+        return [*_OTHERS, *loaders()]
+    home, module = (_OTHERS | loaders()).get(name), f"zoo.data.{name}"
+    if home:
+        value = getattr(importlib.import_module(home), name)
+    elif not name.startswith("_") and importlib.util.find_spec(module):
+        value = importlib.import_module(module)
+    else:
         raise AttributeError(f"module 'zoo.data' has no attribute {name!r}")
-    module = importlib.import_module(f"zoo.data.{_HOME[name] or name}")
-    value = getattr(module, name) if _HOME[name] else module
     globals()[name] = value
     return value

@@ -2,14 +2,17 @@
 
 import hashlib
 import os
+from pathlib import Path
 
 from zoo.data.folders import Found, find_images
+from zoo.data.found import load_tfds, sample_splits
 from zoo.data.own_files import own_path
 from zoo.data.report import Report, class_lines, sorted_labels
-from zoo.data.splits import Splits, check_sizes, cut_classes, load_tfds, sample_splits
+from zoo.data.splits import Splits, check_sizes, cut_classes, loader
 from zoo.errors import ZooError
 
 
+@loader
 def mnist(config) -> Splits:
     """Handwritten digits of 28 by 28 grey pixels, light on dark: 55,000 to train on, 5,000 to validate, 10,000 to test.
 
@@ -44,14 +47,13 @@ def mnist(config) -> Splits:
     if data is None:
         drawn = drawn_digits.drawn_digits().items()
         parts = {name: tf.data.Dataset.from_tensor_slices(_tensors(*zip(*pairs, strict=True))) for name, pairs in drawn}
-        return sample_splits("mnist", "MNIST", drawn_digits.DESCRIPTION, parts, labels)
+        return sample_splits("MNIST", drawn_digits.DESCRIPTION, parts, labels)
     images, digits = data["train"]["image"], data["train"]["label"]
     order = np.argsort([_digest(image) for image in images], kind="stable")
     rows = {"train": np.sort(order[5_000:]), "validation": np.sort(order[:5_000])}
     parts = {name: (images[kept], digits[kept]) for name, kept in rows.items()}
     parts["test"] = data["test"]["image"], data["test"]["label"]
     return Splits(
-        loader="mnist",
         source="real",
         **{name: tf.data.Dataset.from_tensor_slices(_tensors(*part)) for name, part in parts.items()},
         description="MNIST, official split (tfds mnist 3.0.1); the 5,000 images of train with the lowest hash validate",
@@ -60,7 +62,8 @@ def mnist(config) -> Splits:
     )
 
 
-def image_folder(path) -> Splits:
+@loader
+def image_folder(config, *, path: Path) -> Splits:
     """A person's own labelled images: a folder with one sub-folder of PNG and JPEG files for each class.
 
     Four fifths are trained on, a tenth each validates and tests, by a stable hash of the content: copies stay together, and
@@ -68,6 +71,7 @@ def image_folder(path) -> Splits:
     is cut from its training images. What is left out, what is odd and how large the classes are is printed.
 
     Args:
+        config: a `RunConfig`, as every loader takes; nothing of it counts here.
         path: the folder, see `find_images`; the names of the sub-folders are the classes, and they may hold folders in turn.
 
     Returns:
@@ -106,19 +110,17 @@ def image_folder(path) -> Splits:
     sizes = {split: len(part) for split, part in parts.items()}
     used = sum(sizes.values())
     report.print(used, class_lines(labels, {split: [row[1] for row in part] for split, part in parts.items()}, put_back))
-    check_sizes("image_folder", sizes)
+    check_sizes(sizes)
     how = f"its folders cut them into {', '.join(sorted(given))}; " if given else ""
     lacking = [split for split in parts if split not in given]
     if lacking:
         how += "a stable hash of their content cut " + (f"{' and '.join(lacking)} off train" if given else "them 8 : 1 : 1")
     return Splits(
-        loader="image_folder",
         source="own",
         **{split: _files(part) for split, part in parts.items()},
         description=f"{used:,} labelled images from {name}; {how.removesuffix('; ')}",
         terms="those of the files' owner",
         labels=labels,
-        arguments={"path": str(path.resolve())},
     )
 
 

@@ -1,28 +1,35 @@
 """Labelled texts: IMDB's film reviews, their built-in sample, and a person's own from a table."""
 
+from pathlib import Path
+
 from zoo.data import film_reviews
+from zoo.data.found import load_tfds, sample_splits
 from zoo.data.own_files import own_path
 from zoo.data.report import Report, class_lines, clean_label, sorted_labels
-from zoo.data.splits import Splits, check_sizes, cut_classes, load_tfds, normalised, sample_splits, stable_bucket
+from zoo.data.splits import Splits, check_sizes, cut_classes, loader, normalised, stable_bucket
 from zoo.data.tables import read_table
 from zoo.errors import ZooError
 
 
-def imdb_reviews(config) -> Splits:
+@loader
+def imdb_reviews(config, *, validation_fold: int = 0) -> Splits:
     """IMDB film reviews, 25,000 to train on and 25,000 to test on, labelled negative (0) or positive (1).
 
     Args:
-        config: a `RunConfig`; if it has `validation_fold`, that tenth of the official training split is the validation
-            split (by a stable hash, so that equal reviews stay together), else tenth 0.
+        config: a `RunConfig`; its `data` and `data_dir` decide.
+        validation_fold: which tenth of the official training split is the validation split, 0 to 9 (by a stable hash, so that
+            equal reviews stay together).
 
     Returns:
         `Splits` of (text, label): string and int64 scalars. Where the data set cannot be had, those of the sample.
 
     Raises:
-        ZooError: see `load_tfds`.
+        ZooError: see `load_tfds`; or if there is no such tenth.
 
     Source: Maas et al. 2011, "Learning Word Vectors for Sentiment Analysis"; through tfds `imdb_reviews/plain_text`.
     """
+    if validation_fold not in range(10):
+        raise ZooError(f"validation_fold is one of the tenths 0 to 9, not {validation_fold}.")
     data = load_tfds(
         "imdb_reviews",
         config,
@@ -32,32 +39,32 @@ def imdb_reviews(config) -> Splits:
     labels = ("negative", "positive")
     if data is None:
         parts = {name: _dataset(*zip(*pairs, strict=True)) for name, pairs in film_reviews.film_reviews().items()}
-        return sample_splits("imdb_reviews", "IMDB", film_reviews.DESCRIPTION, parts, labels)
-    held_out = getattr(config, "validation_fold", 0)
+        return sample_splits("IMDB", film_reviews.DESCRIPTION, parts, labels)
     texts, sentiments = data["train"]["text"], data["train"]["label"]
     folds = [stable_bucket(text.decode(), 10) for text in texts]
     rows = {
-        "train": [row for row, fold in enumerate(folds) if fold != held_out],
-        "validation": [row for row, fold in enumerate(folds) if fold == held_out],
+        "train": [row for row, fold in enumerate(folds) if fold != validation_fold],
+        "validation": [row for row, fold in enumerate(folds) if fold == validation_fold],
     }
     return Splits(
-        loader="imdb_reviews",
         source="real",
         **{name: _dataset(texts[kept], sentiments[kept]) for name, kept in rows.items()},
         test=_dataset(data["test"]["text"], data["test"]["label"]),
-        description=f"IMDB film reviews, official split (tfds imdb_reviews 1.0.0); tenth {held_out} of train validates",
+        description=f"IMDB film reviews, official split (tfds imdb_reviews 1.0.0); tenth {validation_fold} of train validates",
         terms="licence not stated by the authors, who ask for a citation of Maas et al. 2011; reviews belong to their writers",
         labels=labels,
     )
 
 
-def labelled_texts(path, *, text_column: str, label_column: str) -> Splits:
+@loader
+def labelled_texts(config, *, path: Path, text_column: str = "text", label_column: str = "label") -> Splits:
     """A person's own labelled texts from a table with a header line: CSV, or separated by semicolons, tabs or bars.
 
     Four fifths are trained on, a tenth each validates and tests, by a stable hash of the text; every class is trained on.
     Rows without a text or a label are left out. What was left out, what is odd and how large the classes are is printed.
 
     Args:
+        config: a `RunConfig`, as every loader takes; nothing of it counts here.
         path: the file, see `read_table`.
         text_column: name of the column with the text.
         label_column: name of the column with the label; every distinct value is a class.
@@ -100,15 +107,13 @@ def labelled_texts(path, *, text_column: str, label_column: str) -> Splits:
     for part, *example in zip(split_of, texts, classes, strict=True):
         parts[part].append(example)
     report.print(len(texts), class_lines(labels, {name: [row[1] for row in part] for name, part in parts.items()}, put_back))
-    check_sizes("labelled_texts", {name: len(part) for name, part in parts.items()})
+    check_sizes({name: len(part) for name, part in parts.items()})
     return Splits(
-        loader="labelled_texts",
         source="own",
         **{name: _dataset(*zip(*part, strict=True)) for name, part in parts.items()},
         description=f"{len(texts):,} labelled texts from {path.name}; a stable hash of the text cut them 8 : 1 : 1",
         terms="those of the file's owner",
         labels=labels,
-        arguments={"path": str(path.resolve()), "text_column": text_column, "label_column": label_column},
     )
 
 

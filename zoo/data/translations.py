@@ -5,9 +5,10 @@ import unicodedata
 from pathlib import Path
 
 from zoo.data import spanish_phrases
+from zoo.data.found import raw_directory, sample_splits
 from zoo.data.own_files import own_path, read_text
 from zoo.data.report import Report
-from zoo.data.splits import Splits, check_sizes, raw_directory, sample_splits, stable_bucket
+from zoo.data.splits import Splits, check_sizes, loader, stable_bucket
 from zoo.errors import ZooError
 from zoo.names import quoted
 
@@ -16,6 +17,7 @@ SPA_ENG = "https://storage.googleapis.com/download.tensorflow.org/data/spa-eng.z
 Pairs = list[tuple[str, str]]
 
 
+@loader
 def spanish_english(config) -> Splits:
     """Spanish sentences and their English translations by the volunteers of Tatoeba, some 115,000 pairs.
 
@@ -24,7 +26,7 @@ def spanish_english(config) -> Splits:
     is tested, are dropped. So no split shares a sentence of either language with another.
 
     Args:
-        config: a `RunConfig`.
+        config: a `RunConfig`; its `data` and `data_dir` decide.
 
     Returns:
         `Splits` of (Spanish, English), string scalars, one example a pair; test has one example a Spanish sentence, with
@@ -39,10 +41,9 @@ def spanish_english(config) -> Splits:
     directory = raw_directory("spa-eng", config, files=("spa.txt",), archive=SPA_ENG)
     if directory is None:
         parts = _datasets(spanish_phrases.spanish_phrases())
-        return sample_splits("spanish_english", "Tatoeba's sentence pairs", spanish_phrases.DESCRIPTION, parts)
+        return sample_splits("Tatoeba's sentence pairs", spanish_phrases.DESCRIPTION, parts)
     pairs = [(spanish, english) for english, spanish in _read(directory / "spa.txt", Report("spa.txt", "lines"))]
     return Splits(
-        loader="spanish_english",
         source="real",
         **_datasets(_cut(pairs, test=3, validation=2)),
         description=f"{len(pairs):,} Spanish-English sentence pairs of Tatoeba (manythings.org/anki, spa-eng); a stable hash of"
@@ -51,7 +52,8 @@ def spanish_english(config) -> Splits:
     )
 
 
-def sentence_pairs(path) -> Splits:
+@loader
+def sentence_pairs(config, *, path: Path) -> Splits:
     """A person's own sentence pairs from a text file: a source, a tab and its target on each line, quotes being characters.
 
     Further columns are ignored. Lines that are no pair or repeat one are left out, and it is printed how many and which. Four
@@ -59,6 +61,7 @@ def sentence_pairs(path) -> Splits:
     target with another.
 
     Args:
+        config: a `RunConfig`, as every loader takes; nothing of it counts here.
         path: the file, in UTF-8, or in UTF-16 with a byte order mark.
 
     Returns:
@@ -77,15 +80,13 @@ def sentence_pairs(path) -> Splits:
     if used < len(pairs):
         more.append(f"Left out besides, for their source is in another split already: {len(pairs) - used:,} pairs.")
     report.print(len(pairs), more)
-    check_sizes("sentence_pairs", sizes)
+    check_sizes(sizes)
     return Splits(
-        loader="sentence_pairs",
         source="own",
         **_datasets(parts),
         description=f"{len(pairs):,} sentence pairs from {path.name}; a stable hash of the target cut them 8 : 1 : 1, and no"
         " split shares a source or a target with another",
         terms="those of the file's owner",
-        arguments={"path": str(path.resolve())},
     )
 
 

@@ -10,46 +10,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.serving.errors import DeadlineExceeded, InvalidArgument, ResourceExhausted
+from zoo.serving.options import Batching
 
 LONG = 0.1  # seconds after which a batch gives its thread's place to other models' and goes on beside them
 TIMES_USUAL = 5  # and how many times the usual, at least, until it does so to those of its own model
 RECENT = 100  # batches; the usual time is that which nine tenths of them exceed
-
-
-@dataclass(frozen=True)
-class Batching:
-    """How requests are put together; the names are those of TensorFlow Serving's BatchingParameters."""
-
-    # Rows in a batch, at most; 1 computes every request on its own. A request of more rows is never cut.
-    max_batch_size: int = 32
-    # Seconds that a batch which is not full waits for more; at 0 it takes what came while the one before was computed.
-    batch_timeout: float = 0.0
-    # Batches that are computed at the same time.
-    num_batch_threads: int = 2
-    # Rows that wait, at most, and rows of a request; one beyond is refused at once.
-    max_enqueued_rows: int = 512
-    # Steps of a row, at most: the size of a dimension, other than that of the rows, that the signature leaves open.
-    max_steps: int = 10_000
-
-    def require(self, name: str, spec, shape) -> None:
-        """Refuses a value that would take too long, by its shape alone: a few bytes may stand for a large value.
-
-        Args:
-            name: of the input.
-            spec: its `tf.TensorSpec`.
-            shape: of the value.
-
-        Raises:
-            InvalidArgument: if it has too many rows or steps.
-        """
-        if shape and shape[0] > self.max_enqueued_rows:
-            raise InvalidArgument(f"A request has {shape[0]:,} rows; at most {self.max_enqueued_rows} are taken")
-        known = list(spec.shape) if spec.shape.rank == len(shape) else [None] * len(shape)
-        steps = max((size for size, fixed in zip(shape[1:], known[1:], strict=True) if size != fixed), default=0)
-        if steps > self.max_steps:
-            raise InvalidArgument(
-                f"input {name} has rows of {steps:,} steps; at most {self.max_steps:,} are taken: see --max-steps of zoo serve"
-            )
 
 
 class Threads:

@@ -16,8 +16,9 @@ from tensorflow_serving.config import model_server_config_pb2
 
 from zoo.artefacts.find import numbered
 from zoo.errors import ZooError
-from zoo.serving.batching import Batching, Threads
+from zoo.serving.batching import Threads
 from zoo.serving.errors import InvalidArgument, NotFound, told
+from zoo.serving.options import Batching
 from zoo.serving.servable import Servable
 
 State = get_model_status_pb2.ModelVersionStatus.State

@@ -6,53 +6,21 @@ import functools
 import logging
 import signal
 import socket
-from dataclasses import dataclass, field
 
 import tensorflow as tf
 import uvicorn
 
 from zoo.errors import ZooError
 from zoo.serving import rpc
-from zoo.serving.batching import Batching
-from zoo.serving.models import ModelConfig, Models
+from zoo.serving.models import Models
+from zoo.serving.options import Options
 from zoo.serving.protocol import LARGEST_HEADERS, Protocol
 from zoo.serving.rest import Rest
 from zoo.serving.service import Service
 
-MIB = 2**20
 BACKLOG = 1024  # connections that wait to be accepted
 
 log = logging.getLogger("zoo.serving")
-
-
-@dataclass(frozen=True)
-class Options:
-    """How a server serves."""
-
-    # Models; see `zoo.serving.models.ModelConfig`.
-    models: tuple[ModelConfig, ...]
-    # Address to listen at; 127.0.0.1 is reached from this machine only.
-    host: str = "127.0.0.1"
-    # Ports of REST and gRPC; 0 for any free one, None for none.
-    port: int | None = 8501
-    grpc_port: int | None = 8500
-    batching: Batching = field(default_factory=Batching)
-    # Seconds between two looks for new versions; 0 for none.
-    poll_seconds: float = 1.0
-    # Seconds within which a request is answered.
-    timeout: float = 30.0
-    # Seconds within which a request's body arrives, and within which the last requests are answered at the end.
-    body_timeout: float = 10.0
-    grace: float = 30.0
-    # Bytes of a request, at most, and of all requests together.
-    max_body: int = 16 * MIB
-    max_bytes: int = 256 * MIB
-    # Connections, and calls of gRPC, at the same time, at most.
-    max_connections: int = 1024
-
-    def address(self, port: int) -> str:
-        """HOST:PORT, an IPv6 address in brackets."""
-        return f"[{self.host}]:{port}" if ":" in self.host else f"{self.host}:{port}"
 
 
 class Server:

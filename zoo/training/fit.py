@@ -17,6 +17,7 @@ from zoo import files, kernels
 from zoo.artefacts import lineage
 from zoo.artefacts import publish as publishing
 from zoo.errors import ZooError
+from zoo.registry import model_info
 from zoo.training import adversarial, checks, state
 from zoo.training.batches import Batches
 from zoo.training.progress import NotANumber, Watch, words
@@ -60,11 +61,13 @@ def fit(task, data, config) -> Run:
             damaged: before training, where it can be known.
     """
     if config.publish:
-        publishing.check_publishable("This run", data.source, config.max_steps)
+        publishing.check_publishable("This run", data.source, config.max_steps, config.name)
         files.check_writable(Path("saved_models"))
     parts = checks.fitting(task, data)
     known = lineage.of(task.model)
-    name = configs.recipe_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
+    if config.name:
+        publishing.check_successor(config.name, model_info(task.model.built_by.name).mapping, data.loader)
+    name = configs.run_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
     start = known.start(task.model, identity) if known else {}
     if known:
