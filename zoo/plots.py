@@ -95,7 +95,7 @@ def alignment(answer: dict, path) -> Figure:
     figure.colorbar(picture, bar, label="weight").outline.set_visible(False)
     for spine in axes.spines.values():
         spine.set_edgecolor("0.7")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def gaze(answer: dict, image_bytes: bytes, path) -> Figure:
@@ -132,7 +132,7 @@ def gaze(answer: dict, image_bytes: bytes, path) -> Figure:
         axes.imshow(weights, cmap="inferno", vmin=0, alpha=0.6, interpolation="bicubic", extent=extent)
         axes.set_title(word, fontsize=9, pad=3, **AS_IT_IS)
         axes.set_axis_off()
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def curves(log: list[dict], path, monitor: str) -> Figure:
@@ -162,7 +162,7 @@ def curves(log: list[dict], path, monitor: str) -> Figure:
         axes.xaxis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
         axes.spines[["top", "right"]].set_visible(False)
     axes.legend(frameon=False, fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def learning_curves(panels: dict, path, *, measure: str, baseline: float, baseline_name: str) -> Figure:
@@ -190,7 +190,7 @@ def learning_curves(panels: dict, path, *, measure: str, baseline: float, baseli
         axes.set(xlabel="training step", xlim=(0, None))
     all_axes[0].set_ylabel(measure)
     all_axes[-1].legend(frameon=False, fontsize=8)
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def gradient_flow(panels: dict, path, *, columns: int = 3) -> Figure:
@@ -220,7 +220,7 @@ def gradient_flow(panels: dict, path, *, columns: int = 3) -> Figure:
         axes.set(xlabel="lag (steps before the last)")
         axes.legend(fontsize=8, framealpha=0.8, edgecolor="none")  # it may have to lie on a line
     all_axes[0].set_ylabel("norm of the gradient")
-    return _save(figure, path)
+    return save(figure, path)
 
 
 def _panels(panels, *, columns, height):
@@ -280,7 +280,7 @@ def _image(image_bytes):
     return images.numpy()[0]
 
 
-def _save(figure, path) -> Figure:
+def save(figure, path) -> Figure:
     check_path(path)
     with files.replacing(path) as temporary:
         with warnings.catch_warnings(), matplotlib.rc_context({"savefig.dpi": DPI}):
