@@ -281,6 +281,11 @@ def _image(image_bytes):
 
 
 def save(figure, path) -> Figure:
+    """Writes a figure, whole or not at all, and gives it back; an older picture is replaced.
+
+    Raises:
+        ZooError: if the picture cannot be written.
+    """
     check_path(path)
     with files.replacing(path) as temporary:
         with warnings.catch_warnings(), matplotlib.rc_context({"savefig.dpi": DPI}):
