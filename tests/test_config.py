@@ -94,7 +94,6 @@ BAD = {
     "--learning-rate 0": "--learning-rate must be greater than 0",
     "--learning-rate nan": "--learning-rate must be greater than 0",
     "--clip-norm -1": "--clip-norm must be greater than 0",
-    "--adversarial -1": "--adversarial must be at least 0",
     "--average 1": "--average must be at least 0 and less than 1",
     "--name ../elsewhere": "--name cannot be '../elsewhere': a name has at most 100 letters",
     "--name text_classifier": "--name cannot be 'text_classifier', which is a builder",

@@ -17,6 +17,7 @@ from zoo.data import photos
 from zoo.tasks import Writer
 
 RANDOM = np.random.default_rng(0)
+ACCURACY = zoo.Monitor("accuracy")
 LOG = [
     {"epoch": epoch, "step": epoch, "loss": 2 / epoch, "accuracy": 0.1 * epoch, "val_loss": 2.5 / epoch, "val_accuracy": best}
     for epoch, best in enumerate((0.1, 0.3, 0.5, 0.5, 0.4), start=1)
@@ -143,7 +144,7 @@ def test_a_gaze_at_no_image_is_refused(path):
 
 
 def test_curves_show_loss_and_metric_and_the_epoch_that_was_kept(path):
-    loss, metric = plots.curves(LOG, path, "accuracy").axes
+    loss, metric = plots.curves(LOG, path, ACCURACY).axes
     assert [loss.get_title(), metric.get_title()] == ["loss", "accuracy"]
     for axes, name in ((loss, "loss"), (metric, "accuracy")):
         kept, train, validation = axes.lines
@@ -155,12 +156,18 @@ def test_curves_show_loss_and_metric_and_the_epoch_that_was_kept(path):
     pixels(path)
 
 
+def test_curves_of_a_loss_that_was_watched_are_one_panel_with_the_lowest(path):
+    log = [row | {"val_loss": loss} for row, loss in zip(LOG, (0.5, 0.2, 0.3, 0.2, 0.4), strict=True)]
+    (axes,) = plots.curves(log, path, zoo.Monitor("loss", "min")).axes
+    assert list(axes.lines[0].get_xdata()) == [2, 2]
+
+
 def test_curves_of_one_epoch_and_of_none(path):
-    loss, _ = plots.curves(LOG[:1], path, "accuracy").axes
+    loss, _ = plots.curves(LOG[:1], path, ACCURACY).axes
     assert all(tick == int(tick) for tick in loss.get_xticks())
     pixels(path)
     with pytest.raises(zoo.ZooError, match="nothing to draw: the log has no epoch"):
-        plots.curves([], path, "accuracy")
+        plots.curves([], path, ACCURACY)
 
 
 # Several models
@@ -256,7 +263,7 @@ def test_where_no_picture_can_be_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "is_a_directory.png").mkdir()
     with pytest.raises(zoo.ZooError, match=BAD_PATHS[name]):
-        plots.curves(LOG, name, "accuracy")
+        plots.curves(LOG, name, ACCURACY)
 
 
 WITHOUT = """

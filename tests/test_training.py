@@ -16,9 +16,9 @@ import zoo
 from zoo import config as configs
 from zoo import files
 from zoo.data import Splits
-from zoo.training import adversarial, state
+from zoo.training import state
 from zoo.training.batches import Batches
-from zoo.training.progress import Watch
+from zoo.training.steps import Steps
 
 LIMIT = 16  # words of a text; the buckets are 3, 4, 8 and 16
 
@@ -61,9 +61,9 @@ def words(data):
 
 @pytest.fixture(scope="module")
 def train(data, words):
-    """Trains a fresh, seeded model: (directory of runs, settings) → (task, run)."""
+    """Trains a fresh, seeded model: (directory of runs, callbacks of Keras, settings) → (task, run)."""
 
-    def run(root, **settings):
+    def run(root, *callbacks, **settings):
         config = Config(runs=root, **settings)
         configs.prepare(config)
         model = zoo.create_model(
@@ -78,7 +78,7 @@ def train(data, words):
             ngram_buckets=256,
         )
         task = zoo.TextClassifier(model, words, data.labels)
-        return task, zoo.fit(task, data, config)
+        return task, zoo.fit(task, data, config, callbacks=callbacks)
 
     return run
 
@@ -167,9 +167,10 @@ def test_an_interrupted_run_ends_like_one_that_was_not(reference, train, tmp_pat
     middle, sync = reference[1].log[0]["step"] + 2, files._sync
     root = tmp_path / "runs [1] * \n"
 
-    def within_the_second_epoch(self, batch, logs=None):
-        if int(self.model.optimizer.iterations) == middle:
-            raise KeyboardInterrupt
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == middle:
+                raise KeyboardInterrupt
 
     def no_space_for(name, times):
         def full(path):
@@ -180,9 +181,8 @@ def test_an_interrupted_run_ends_like_one_that_was_not(reference, train, tmp_pat
         calls = itertools.count()
         return full
 
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Watch, "on_train_batch_end", within_the_second_epoch)
-        train(root)
+    with pytest.raises(KeyboardInterrupt):
+        train(root, Interrupt())
     (path,) = (root / "test_training").iterdir()
     assert "Continuing" not in capsys.readouterr().out
     # the second epoch ends between its two files of weights; then its log is missing
@@ -247,11 +247,11 @@ def scores(monkeypatch):
     """Validation scores to give in place of the real ones, and the weights that were scored."""
     given, seen = [], []
 
-    def evaluate(self, *_, **__):
-        seen.append([variable.numpy() for variable in self.trainable_variables])
+    def evaluate(self, *_):
+        seen.append([variable.numpy() for variable in self.model.trainable_variables])
         return {"logits_accuracy": given[len(seen) - 1]}
 
-    monkeypatch.setattr(adversarial.Trainer, "evaluate", evaluate)
+    monkeypatch.setattr(Steps, "evaluate", evaluate)
     return given, seen
 
 
@@ -290,21 +290,17 @@ def test_a_loss_that_is_no_number_stops_with_advice(train, tmp_path, monkeypatch
         assert all(np.isfinite(value).all() for value in arrays(path / name)[0])
 
 
-def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, train, tmp_path, monkeypatch):
+def test_averaging_scores_the_mean_and_goes_on_from_the_raw_weights(reference, train, tmp_path):
     raw, scored = [], []
-    evaluate, watch = adversarial.Trainer.evaluate, Watch.on_train_batch_end
 
-    def record_raw(self, batch, logs=None):
-        raw.append([variable.numpy() for variable in self.model.trainable_variables])
-        return watch(self, batch, logs)
+    class Record(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            raw.append([variable.numpy() for variable in self.model.trainable_variables])
 
-    def record_scored(self, *arguments, **keywords):
-        scored.append((len(raw), [variable.numpy() for variable in self.trainable_variables]))
-        return evaluate(self, *arguments, **keywords)
+        def on_epoch_end(self, epoch, logs=None):
+            scored.append((len(raw), [variable.numpy() for variable in self.model.trainable_variables]))
 
-    monkeypatch.setattr(Watch, "on_train_batch_end", record_raw)
-    monkeypatch.setattr(adversarial.Trainer, "evaluate", record_scored)
-    task, run = train(tmp_path, average=0.5)
+    task, run = train(tmp_path, Record(), average=0.5)
 
     momentum = 1 - 1 / (0.5 * len(raw))
     mean, means = raw[0], []
@@ -327,41 +323,6 @@ def test_truncated_gradients_teach_something_else_only_in_short_windows(referenc
     untouched = reference[0].model.get_weights()
     assert all(np.array_equal(one, other) for one, other in zip(weights[0], untouched, strict=True))
     assert not all(np.array_equal(one, other) for one, other in zip(weights[1], untouched, strict=True))
-
-
-def test_an_adversarial_run_learns_something_else(reference, train, tmp_path, scores):
-    scores[0].extend([0.5] * 3)
-    task, run = train(tmp_path, adversarial=2.0)
-    assert run.log[-1]["loss"] < run.log[0]["loss"]
-    assert differ(raw_weights(run), raw_weights(reference[1]))
-    assert task.model.get_layer("perturbation").offset is None
-
-
-def test_an_adversarial_step_is_the_mean_of_a_plain_one_and_a_moved_one():
-    strength = 0.5
-    configs.prepare(Config())
-    model = zoo.create_model("text_classifier", vocabulary_size=9, num_classes=2, cell="rnn", units=4)
-    trainer, start = adversarial.Trainer(model, strength), model.get_weights()
-    trainer.compile(optimizer=keras.optimizers.SGD(1.0), loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True))
-    tokens, labels, point = tf.constant([[2, 3, 4], [5, 6, 0]]), tf.constant([0, 1]), model.get_layer("perturbation")
-
-    def gradient(of):
-        with tf.GradientTape() as tape:
-            loss = trainer.compute_loss(tokens, labels, trainer(tokens, training=True))
-        return tape.gradient(loss, of() if callable(of) else of), loss
-
-    plain, plain_loss = gradient(model.trainable_variables)
-    toward = gradient(lambda: point.seen)[0]
-    point.offset = strength * toward / tf.sqrt(tf.reduce_sum(toward**2, axis=(1, 2), keepdims=True))
-    moved, moved_loss = gradient(model.trainable_variables)
-    point.offset = None
-    assert moved_loss > plain_loss
-
-    logs = tf.function(trainer.train_step)((tokens, labels))
-    assert float(logs["loss"]) == pytest.approx(float(plain_loss), abs=1e-6)
-    for before, variable, one, other in zip(start, model.trainable_variables, plain, moved, strict=True):
-        step = (tf.convert_to_tensor(one) + tf.convert_to_tensor(other)) / 2
-        np.testing.assert_allclose(variable, before - step, atol=1e-5, err_msg=variable.path)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,7 @@ import re
 import shutil
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 import tiny
@@ -19,7 +20,6 @@ from zoo.data.drawn_digits import drawn_digits
 from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews
 from zoo.data.spanish_phrases import spanish_phrases
-from zoo.training.progress import Watch
 
 ROOT = Path(__file__).parents[1]
 # One step at a rate that moves nothing: what differs afterwards was overwritten.
@@ -77,20 +77,17 @@ def test_a_fresh_model_is_still_adapted_and_one_that_someone_set_is_not(tmp_path
     assert fresh.path.parent == tmp_path / "my_text_classifier"
 
 
-def test_a_second_fit_goes_on_and_an_interrupted_one_is_taken_up(task, tmp_path, monkeypatch):
+def test_a_second_fit_goes_on_and_an_interrupted_one_is_taken_up(task, tmp_path):
     data = reviews()
     config = zoo.RunConfig(runs=tmp_path, epochs=2, batch_size=32)
 
-    def at_step(number):
-        def stop(self, batch, logs=None):
-            if int(self.model.optimizer.iterations) == number:
+    class Interrupt(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            if int(self.model.optimizer.iterations) == 2:
                 raise KeyboardInterrupt
 
-        return stop
-
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(Watch, "on_train_batch_end", at_step(2))
-        zoo.fit(task, data, config)
+    with pytest.raises(KeyboardInterrupt):
+        zoo.fit(task, data, config, callbacks=[Interrupt()])
     (path,) = (tmp_path / "imdb_sentiment").iterdir()
     first = zoo.fit(task, data, config)
     assert first.path == path

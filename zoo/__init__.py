@@ -15,6 +15,7 @@ _HOME = {
     "register_model": "zoo.registry",
     # what is trained
     "Task": "zoo.tasks",
+    "Monitor": "zoo.tasks",
     "RunConfig": "zoo.config",
     "fit": "zoo.training",
     "export": "zoo.artefacts.export",

@@ -41,8 +41,6 @@ class RunConfig:
     bptt_steps: int | None = None
     # Examples in a batch; with length buckets, in one of the longest: batches of shorter ones hold proportionally more.
     batch_size: int = 32
-    # L2 norm of an adversarial perturbation of the embeddings, which doubles the time (Miyato et al. 2017); 0 for none.
-    adversarial: float = 0.0
     # Score and keep a running mean of the weights; this is its span, as a share of all steps. 0 switches it off.
     average: float = 0.0
     # Arithmetic of training; the float16 kind needs a GPU. What is exported computes in float32 always.
@@ -68,8 +66,6 @@ class RunConfig:
         for name in ("learning_rate", "clip_norm"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ZooError(f"--{name.replace('_', '-')} must be greater than 0 and finite, not {getattr(self, name)}.")
-        if not 0 <= self.adversarial < math.inf:
-            raise ZooError(f"--adversarial must be at least 0 and finite, not {self.adversarial}.")
         if not 0 <= self.average < 1:
             raise ZooError(f"--average must be at least 0 and less than 1, not {self.average}.")
         if not 0 <= self.seed < 2**31:

@@ -135,13 +135,13 @@ def gaze(answer: dict, image_bytes: bytes, path) -> Figure:
     return save(figure, path)
 
 
-def curves(log: list[dict], path, monitor: str) -> Figure:
-    """Draws the loss and the monitored metric against the epochs.
+def curves(log: list[dict], path, monitor) -> Figure:
+    """Draws the loss and what was monitored against the epochs.
 
     Args:
-        log: one row an epoch, as `Run.log`: `epoch`, `loss`, `val_loss`, and the monitored metric likewise.
+        log: one row an epoch, as `Run.log`: `epoch`, `loss`, `val_loss`, and what was monitored likewise.
         path: where the picture is written; an older one is replaced.
-        monitor: name of the metric that chose the epoch that was kept, the higher the better.
+        monitor: the `zoo.Monitor` that chose the epoch that was kept.
 
     Returns:
         The figure.
@@ -152,9 +152,11 @@ def curves(log: list[dict], path, monitor: str) -> Figure:
     if not log:
         raise ZooError("There is nothing to draw: the log has no epoch.")
     epochs = [row["epoch"] for row in log]
-    kept = max(log, key=lambda row: row[f"val_{monitor}"])["epoch"]
-    figure = Figure((7, 2.8), layout="constrained")
-    for axes, name in zip(figure.subplots(1, 2), ("loss", monitor), strict=True):
+    best = {"max": max, "min": min}[monitor.direction]
+    kept = best(log, key=lambda row: row[f"val_{monitor.name}"])["epoch"]
+    names = list(dict.fromkeys(("loss", monitor.name)))  # one panel, if it was the loss
+    figure = Figure((3.5 * len(names), 2.8), layout="constrained")
+    for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
         axes.axvline(kept, color="0.75", linestyle="--", linewidth=1, label=f"kept: epoch {kept}")
         for key, label, colour in ((name, "training", "tab:blue"), (f"val_{name}", "validation", "tab:orange")):
             axes.plot(epochs, [row[key] for row in log], "o-", color=colour, markersize=3, linewidth=1.5, label=label)

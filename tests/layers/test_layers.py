@@ -22,7 +22,6 @@ LAYERS = {
     "bigrams": (layers.BigramEmbedding(7, 4), [("int32", 5)]),
     "join": (layers.JoinWindows(), [("float32", 4, 3), ("float32", 7, 2)]),
     "ngrams": (layers.NGramLinear(3, 2**8), [("int32", 5, 2)]),
-    "perturbation": (layers.Perturbation(), [("float32", 5, 4)]),
     "pooling": (layers.MaxMeanPooling(attention=True), [("float32", 5, 4), ("bool", 5)]),
     "positions": (layers.SinusoidalPositions(), [("float32", 5, 4)]),
     "split": (layers.SplitWindows(2), [("float32", 5, 4)]),
@@ -260,17 +259,3 @@ def test_in_a_full_table_nearly_all_strangers_are_ignored():
 def test_a_table_of_a_size_that_hashes_cannot_fill_is_refused(buckets):
     with pytest.raises(zoo.ZooError, match=f"power of two from .* not {buckets}$"):
         layers.NGramLinear(2, buckets)
-
-
-def test_a_perturbation_is_added_while_it_is_set_and_its_place_is_remembered():
-    layer, embeddings = layers.Perturbation(), tf.constant(normal(2, 3, 4))
-    close(layer(embeddings), embeddings)
-    with tf.GradientTape() as tape:
-        tape.watch(embeddings)
-        loss = tf.reduce_sum(tf.square(layer(embeddings)))
-        seen = layer.seen
-    close(tape.gradient(loss, seen), 2 * embeddings)
-    layer.offset = tf.ones([2, 3, 4])
-    close(layer(embeddings), embeddings + 1)
-    layer.offset = None
-    close(layer(embeddings), embeddings)

@@ -222,7 +222,7 @@ def test_a_rebuilt_translator_can_be_trained(export, tmp_path):
     batch = task.encode_example(tf.constant(["Tengo dos gatos.", "No."]), tf.constant(["I have two cats.", "No."]))
     logs = trained.train_on_batch(*task.finish_batch(*batch), return_dict=True)
     assert np.isfinite(logs["loss"])
-    assert task.monitor in logs
+    task.monitor.check(logs)
     for weight, old in zip(task.model.trainable_weights, before, strict=True):
         # what is added to all keys alike makes no difference to a softmax
         assert np.any(weight.numpy() != old) or weight.path.endswith("key/bias"), weight.path

@@ -1,6 +1,5 @@
 """Keras layers that the builders compose."""
 
-from zoo.layers.adversarial import Perturbation
 from zoo.layers.attention import AdditiveAttention, MultiplicativeAttention
 from zoo.layers.decoder import Decoder, TransformerDecoder
 from zoo.layers.dropout import WordDropout
@@ -23,7 +22,6 @@ __all__ = [
     "MaxMeanPooling",
     "MultiplicativeAttention",
     "NGramLinear",
-    "Perturbation",
     "RepeatRows",
     "SimpleRNN",
     "SinusoidalPositions",

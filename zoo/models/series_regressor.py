@@ -9,7 +9,7 @@ from zoo.errors import ZooError
 from zoo.layers import checks
 from zoo.layers.stack import recurrent_stack
 from zoo.registry import register_model
-from zoo.tasks import Task, signature
+from zoo.tasks import Monitor, Task, signature
 
 
 @register_model(mapping="many_to_one")
@@ -61,7 +61,7 @@ class SeriesRegressor(Task):
         ZooError: if the examples are not such series.
     """
 
-    monitor = "r2"
+    monitor = Monitor("r2")
     measure = staticmethod(metrics.regression)
 
     def __init__(self, model, *, examples):

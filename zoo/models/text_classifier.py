@@ -10,7 +10,7 @@ from zoo.layers import checks
 from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import NGrams, Words, cooccurrence_embeddings
 from zoo.registry import register_model
-from zoo.tasks import Classifier, signature
+from zoo.tasks import Classifier, Monitor, signature
 
 EXAMPLES = (
     "A wonderful film.",
@@ -85,7 +85,6 @@ def text_classifier(
     if bigram_dim:
         pairs = zoo_layers.BigramEmbedding(BIGRAM_ROWS, bigram_dim, name="bigram_embedding")(words)
         x = keras.layers.Concatenate(name="words_and_bigrams")([x, pairs])
-    x = zoo_layers.Perturbation(name="perturbation")(x)
     x = keras.layers.SpatialDropout1D(0.4 * dropout, name="embedding_dropout")(x)
     embedded, step_mask = x, mask
     if window is not None:
@@ -133,7 +132,7 @@ class TextClassifier(Classifier):
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
-        self.monitor = "logits_accuracy" if order else "accuracy"
+        self.monitor = Monitor("logits_accuracy" if order else "accuracy")
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
     @property

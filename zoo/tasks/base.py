@@ -2,9 +2,12 @@
 
 import abc
 import contextlib
+import math
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import Literal
 
 import keras
 import tensorflow as tf
@@ -15,6 +18,38 @@ from zoo.errors import ZooError
 from zoo.factory import create_model
 from zoo.preprocessing import Codec
 from zoo.tasks import signatures
+
+
+@dataclass(frozen=True)
+class Monitor:
+    """What decides on the best weights: a value that validation measures, and which way it is better.
+
+    Args:
+        name: of a metric or a loss, as Keras names them in its logs, without "val_": "accuracy", "loss", "tags_loss".
+        direction: "max" if more is better, "min" if less is.
+
+    Raises:
+        ZooError: if the direction is neither.
+    """
+
+    name: str
+    direction: Literal["max", "min"] = "max"
+
+    def __post_init__(self):
+        if self.direction not in ("max", "min"):
+            raise ZooError(f'The direction of Monitor({self.name!r}) is "max" or "min", not {self.direction!r}.')
+
+    def __str__(self):
+        return self.name if self.direction == "max" else f"{self.name} (lower is better)"
+
+    def better(self, value: float, than: float) -> bool:
+        """Whether a value is better than another; NaN stands for none, and any is better."""
+        return math.isnan(than) or (value > than if self.direction == "max" else value < than)
+
+    def check(self, logs: Mapping) -> None:
+        """Raises `ZooError` where the value is none of the logs'."""
+        if self.name not in logs:
+            raise ZooError(f"Monitor({self.name!r}) watches nothing that is measured; there are: {', '.join(logs)}.")
 
 
 class Task(abc.ABC):
@@ -44,8 +79,10 @@ class Task(abc.ABC):
     terms: str = ""
     # Lengths to pad training examples to, ascending, at most 4; () where all are equal.
     buckets: tuple[int, ...] = ()
+    # `encode_example` draws at random, or makes much of little: nothing of it is kept, each epoch encodes anew.
+    encode_each_epoch: bool = False
 
-    monitor: str  # name of a metric in the logs of `evaluate`; higher is better
+    monitor: Monitor
 
     def __init__(self, model: keras.Model, examples, **parts):
         self.model, self.examples = model, tuple(examples)
@@ -89,7 +126,11 @@ class Task(abc.ABC):
         return raw
 
     def encode_example(self, raw, target):
-        """A batch of raw examples → (what `trained` takes, targets), in TensorFlow ops only."""
+        """A batch of raw examples → (what `trained` takes, targets), in TensorFlow ops only.
+
+        With `encode_each_epoch` it is given a keyword `seed` too, for `tf.random.stateless_*`: int64 [2], another one for each
+        batch of raw examples in each epoch; None in validation, where every epoch is to be the same.
+        """
         return self.inputs(raw), self.targets(target)
 
     def finish_batch(self, inputs, targets):
@@ -97,7 +138,11 @@ class Task(abc.ABC):
         return inputs, targets
 
     def length(self, inputs, targets):
-        """Length of one encoded example, for the length buckets; 1 where all examples have the same."""
+        """Length of one encoded example, for the length buckets: of all its sequences, what is beyond it being padding.
+
+        Where sequences have lengths of their own it is a structure, such as (frames, characters) for inputs and targets, or
+        ({"source": words, "target": words_before}, words_after). A sequence is a tensor whose size no graph knows beforehand.
+        """
         return 1
 
     def adapt(self, train, *, seed: int = 0):  # noqa: B027 - optional
@@ -117,7 +162,7 @@ class Task(abc.ABC):
 
     @abc.abstractmethod
     def metrics(self):
-        """What to give `keras.Model.compile` as `metrics`; the one named `monitor` decides on the best weights."""
+        """What to give `keras.Model.compile` as `metrics`."""
 
     # What is served and measured
 

@@ -7,7 +7,7 @@ from zoo import metrics
 from zoo.errors import ZooError
 from zoo.preprocessing import Labels
 from zoo.tasks import signatures
-from zoo.tasks.base import Task
+from zoo.tasks.base import Monitor, Task
 
 
 class Classifier(Task):
@@ -26,7 +26,7 @@ class Classifier(Task):
     """
 
     codecs = {"labels": Labels}  # noqa: RUF012 - read only
-    monitor = "accuracy"
+    monitor = Monitor("accuracy")
     measure = staticmethod(metrics.accuracy)
 
     def __init__(self, model, examples, *, labels, **parts):

@@ -8,7 +8,7 @@ import tensorflow as tf
 from zoo import decoding
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.preprocessing import SubWords
-from zoo.tasks.base import Task, weights_read_once
+from zoo.tasks.base import Monitor, Task, weights_read_once
 
 # Weights of a decoder with a row for each id.
 OUTPUT_ROWS = ("decoder/embedding/embeddings", "decoder/bias")
@@ -32,7 +32,7 @@ class Writer(Task):
     """
 
     options = ("label_smoothing", "length_penalty")
-    monitor = "accuracy"
+    monitor = Monitor("accuracy")
     stored_in_float16 = True
     writes = "words"  # which of the codecs
 

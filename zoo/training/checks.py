@@ -7,6 +7,7 @@ from zoo.artefacts import lineage
 from zoo.data.labels import renumbered
 from zoo.data.splits import Splits
 from zoo.errors import ZooError
+from zoo.tasks import Monitor
 
 FIRST = 16  # examples that are looked into; data with a bad one here and there are trained on all the same
 
@@ -19,6 +20,9 @@ def fitting(task, data) -> dict[str, tf.data.Dataset]:
     """
     if not isinstance(data, Splits):
         raise ZooError(f"fit takes data as zoo.data.Splits (train, validation and test), not {type(data).__name__}.")
+    monitor = getattr(task, "monitor", None)
+    if not isinstance(monitor, Monitor):
+        raise ZooError(f'{type(task).__name__}.monitor is a zoo.Monitor, such as Monitor("accuracy"), not {monitor!r}.')
     parts = {"train": data.train, "validation": data.validation}
     for name, examples in parts.items():
         _check_kind(task, name, examples.element_spec)

@@ -1,8 +1,6 @@
 """`fit`: one call trains a task and leaves a run that can be interrupted, resumed and exported."""
 
-import csv
-import importlib.util
-import io
+import math
 import os
 import platform
 import time
@@ -13,14 +11,15 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
-from zoo import files, kernels
+from zoo import files
 from zoo.artefacts import lineage
 from zoo.artefacts import publish as publishing
 from zoo.errors import ZooError
 from zoo.registry import model_info
-from zoo.training import adversarial, checks, state
+from zoo.training import checks, logs, state
 from zoo.training.batches import Batches
-from zoo.training.progress import NotANumber, Watch, words
+from zoo.training.progress import Bar, epoch_title
+from zoo.training.steps import Steps, numbers
 
 
 @dataclass
@@ -33,14 +32,14 @@ class Run:
     data: object
     log: list[dict] = field(default_factory=list)  # one row an epoch
     seconds: float = 0.0
-    best: float = float("-inf")
+    best: float = float("nan")  # of what the task's monitor watches; there is none yet
     best_epoch: int = 0
     began_with: str = ""  # what the weights came from that were not fresh
     terms: str = ""  # of the data that these come from
     lock: files.Lock | None = field(default=None, repr=False, compare=False)  # other processes stay out as long as it lives
 
 
-def fit(task, data, config) -> Run:
+def fit(task, data, config, *, callbacks=()) -> Run:
     """Trains a task's model and leaves the best weights in it.
 
     Fresh weights are first initialised from the training split where the family can (`Task.adapt`); others, of an artefact or
@@ -50,6 +49,8 @@ def fit(task, data, config) -> Run:
         task: a `Task`; its model is trained in place.
         data: `Splits`; test is not touched. Their classes are the task's, by name, in whatever order.
         config: a `RunConfig`.
+        callbacks: of Keras, as `keras.Model.fit` takes them; they do not change what a run is. At the end of an epoch the model
+            has the weights that were scored, at the end of training the best; a run that goes on counts its epochs on.
 
     Returns:
         A `Run`. Its directory holds the configuration, `log.csv`, TensorBoard events where tensorboard is installed, the
@@ -79,7 +80,7 @@ def fit(task, data, config) -> Run:
     run = Run(path, name, config, data, began_with=began_with, terms=terms, lock=lock)
     lock.busy = True
     try:
-        _train(task, parts, config, run, resumed)
+        _train(task, parts, config, run, resumed, callbacks)
     except BaseException:
         lock.release()
         raise
@@ -90,7 +91,7 @@ def fit(task, data, config) -> Run:
     return run
 
 
-def _train(task, parts, config, run, resumed):
+def _train(task, parts, config, run, resumed, callbacks):
     path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
     examples = sum(run.data.sizes[part] for part in parts)
     print(f"Run: {files.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
@@ -98,14 +99,12 @@ def _train(task, parts, config, run, resumed):
     validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
     if not (resumed and newest.exists()) and lineage.fresh(task.model):
         task.adapt(parts["train"], seed=config.seed)
-    steps = min(train.steps * config.epochs, config.max_steps or 2**31)
-    trained = task.trained
-    trainer = adversarial.Trainer(trained, config.adversarial)
+    last = min(train.steps * config.epochs, config.max_steps or 2**31)
+    model, monitor = task.trained, task.monitor
     # no XLA: it would compile each shape anew, and cuDNN's kernels are no ops of its
-    optimizer = _optimizer(config, steps)
-    trainer.compile(optimizer=optimizer, loss=task.losses(), metrics=task.metrics(), jit_compile=False)
-    trainer.optimizer.build(trained.trainable_variables)
-    variables = [*task.model.variables, *trainer.optimizer.variables]
+    model.compile(_optimizer(config, last), loss=task.losses(), metrics=task.metrics(), jit_compile=False)
+    model.optimizer.build(model.trainable_variables)
+    variables = [*task.model.variables, *model.optimizer.variables]
 
     waited, done = 0, False
     if resumed and newest.exists():
@@ -113,55 +112,71 @@ def _train(task, parts, config, run, resumed):
         progress = state.load_arrays(newest, variables)
         run.log, run.seconds, run.best, run.best_epoch = (progress[key] for key in ("log", "seconds", "best", "best_epoch"))
         waited, done = progress["waited"], progress["done"]
-        _write_logs(path, run.log)  # if it was stopped between the two
+        logs.write(path, run.log)  # if it was stopped between the two
         print(f"Continuing after epoch {len(run.log)} of {config.epochs}; --fresh starts anew.", flush=True)
 
-    print(f"At most {steps:,} steps, {train.steps:,} an epoch.", flush=True)
+    print(f"At most {last:,} steps, {train.steps:,} an epoch.", flush=True)
+    made = run.log[-1]["step"] if run.log else 0
+    held_out = validation.epoch()
+    steps = Steps(model, held_out.element_spec, bptt_steps=config.bptt_steps)
+    bar = Bar(steps=train.steps, last=last, made=made)
+    callbacks = keras.callbacks.CallbackList([bar, *callbacks], model=model, epochs=config.epochs, steps=train.steps, verbose=0)
+    model.stop_training = False
+    callbacks.on_train_begin()
     while not done:
-        epoch, started = len(run.log), time.monotonic()
-        which, made = f"Epoch {epoch + 1} of {-(-steps // train.steps)}", int(trainer.optimizer.iterations)
-        watch = Watch(which, steps=min(train.steps, steps - made), last=steps, estimate=epoch == 0)
+        epoch, before, started = len(run.log), made, time.monotonic()
+        callbacks.on_epoch_begin(epoch)
+        steps.reset()
         try:
-            with kernels.truncation_scope(config.bptt_steps):
-                logs = trainer.fit(
-                    train.epoch(seed=config.seed + epoch),
-                    initial_epoch=epoch,
-                    epochs=config.epochs,
-                    shuffle=False,
-                    verbose=0,
-                    callbacks=[watch, raw := _OneEpoch()],
-                ).history
-        except NotANumber as error:
-            raise ZooError(
-                f"The loss is not a number any more (step {error.args[0]}). Lower --learning-rate or --clip-norm, or try "
-                f"another --seed; the best weights so far are in {best if best.exists() else 'no file: it was too early'}."
-            ) from None
+            for batch, (inputs, targets) in enumerate(train.epoch(seed=config.seed + epoch)):
+                callbacks.on_train_batch_begin(batch)
+                means = steps.train(inputs, targets)
+                made += 1
+                if not math.isfinite(means["loss"]):
+                    kept = best if best.exists() else "no file: it was too early"
+                    raise ZooError(
+                        f"The loss is not a number any more (step {made}). Lower --learning-rate or --clip-norm, or try "
+                        f"another --seed; the best weights so far are in {kept}."
+                    )
+                monitor.check(means)
+                callbacks.on_train_batch_end(batch, means)
+                if made == last or model.stop_training:
+                    break
         finally:
-            watch.close()
-        # with averaging, Keras's fit ends by putting the averaged weights in place: these are scored and kept
-        scores = trainer.evaluate(validation.epoch(), verbose=0, return_dict=True)
+            bar.close()
+        learnt = numbers(means)
+
+        # with --average, the running mean of the weights takes their place to be scored and kept
+        raw = [variable.numpy() for variable in model.trainable_variables]
+        model.optimizer.finalize_variable_values(model.trainable_variables)
+        scores = steps.evaluate(held_out, callbacks)
         run.seconds += time.monotonic() - started
-        row = {"epoch": epoch + 1, "step": int(trainer.optimizer.iterations), "seconds": round(run.seconds, 1)}
-        logs = {key: values[-1] for key, values in logs.items()}
-        row |= logs | {f"val_{key}": value for key, value in scores.items()}
+        row = {"epoch": epoch + 1, "step": made, "seconds": round(run.seconds, 1)}
+        row |= learnt | {f"val_{key}": value for key, value in scores.items()}
         run.log.append(row)
-        minutes = (time.monotonic() - started) / 60
-        print(f"{which}: {watch.seen:,} steps, {minutes:.1f} min; {words(logs)}; validation: {words(scores)}", flush=True)
+        title, minutes = epoch_title(epoch, train.steps, last), (time.monotonic() - started) / 60
+        said = f"{logs.words(learnt)}; validation: {logs.words(scores)}"
+        print(f"{title}: {made - before:,} steps, {minutes:.1f} min; {said}", flush=True)
+
         waited += 1
-        if scores[task.monitor] > run.best:
-            run.best, run.best_epoch, waited = scores[task.monitor], epoch + 1, 0
+        if monitor.better(scores[monitor.name], run.best):
+            run.best, run.best_epoch, waited = scores[monitor.name], epoch + 1, 0
             state.save_arrays(best, task.model.variables, {"epoch": epoch + 1})
-        for variable, value in zip(trained.trainable_variables, raw.values, strict=True):
+        callbacks.on_epoch_end(epoch, {key: row[key] for key in row if key not in ("epoch", "step", "seconds")})
+        for variable, value in zip(model.trainable_variables, raw, strict=True):
             variable.assign(value)
-        done = watch.full or epoch + 1 >= config.epochs or waited >= config.patience
+
+        done = made == last or epoch + 1 >= config.epochs or waited >= config.patience or model.stop_training
         progress = {key: getattr(run, key) for key in ("log", "seconds", "best", "best_epoch")}
         state.save_arrays(newest, variables, progress | {"waited": waited, "done": done})
-        _write_logs(path, run.log)
+        logs.write(path, run.log)
     state.load_arrays(best, task.model.variables)
-    print(f"Best on validation: {task.monitor} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
+    callbacks.on_train_end()
+    print(f"Best on validation: {monitor.name} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
 
 
 def _optimizer(config, steps):
+    """Adam with clipped gradients: the rate rises for a twentieth of the steps, then falls along a cosine."""
     warmup = min(steps // 20, steps - 1)
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate if not warmup else config.learning_rate / 50,
@@ -173,41 +188,6 @@ def _optimizer(config, steps):
     span = config.average * steps
     average = {"use_ema": True, "ema_momentum": 1 - 1 / span} if span > 1 else {}
     return keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm, **average)
-
-
-class _OneEpoch(keras.callbacks.Callback):
-    """Ends `fit` after an epoch, and takes the weights before Keras overwrites them with their running mean."""
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.model.stop_training = True
-        self.values = [variable.numpy() for variable in self.model.trainable_variables]
-
-
-def _write_logs(path: Path, log: list[dict]) -> None:
-    """Renews `log.csv`, and adds the files of TensorBoard that are not there yet, one an epoch."""
-    text = io.StringIO(newline="")
-    writer = csv.DictWriter(text, fieldnames=log[0])
-    writer.writeheader()
-    writer.writerows(log)
-    files.write(path / "log.csv", text.getvalue())
-    if importlib.util.find_spec("tensorboard"):
-        for row in log:
-            events = path / "tensorboard" / f"events.out.tfevents.{row['epoch']:06}"
-            if not events.exists():
-                _write_events(events, row)
-
-
-def _write_events(path: Path, row: dict) -> None:
-    with files.replacing(path) as temporary:
-        with files.written_by_tensorflow(temporary.parent) as directory:
-            writer = tf.summary.create_file_writer(str(directory))
-            with writer.as_default():
-                for key, value in row.items():
-                    if key not in ("epoch", "step"):
-                        tf.summary.scalar(key, value, step=row["step"])
-            writer.close()
-        (written,) = temporary.parent.glob("events.*")
-        written.rename(temporary)
 
 
 def hardware() -> str:
