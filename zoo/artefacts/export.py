@@ -28,7 +28,6 @@ def export(task, run, *, test):
         task: the trained `Task`.
         run: the `Run` that `zoo.fit` gave.
         test: the raw test split, its class numbers those of the data's labels.
-        score: a function of `zoo.metrics`; it is given the loaded artefact, and the test split in the order of its labels.
 
     Returns:
         The loaded artefact, as `zoo.load` gives it.
