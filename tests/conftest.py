@@ -1,6 +1,8 @@
 """What all tests share: where TensorFlow runs, an environment without the user's own models and data, tiny artefacts."""
 
+import ctypes
 import functools
+import gc
 import importlib.util
 import os
 import shutil
@@ -57,6 +59,34 @@ def _own_environment(monkeypatch):
     monkeypatch.delenv("TFDS_DATA_DIR", raising=False)
 
 
+def pytest_collection_finish():
+    """What is there now stays, and the collector need not look at it again: a million objects of TensorFlow's and Keras's."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _give_memory_back():
+    """What a file of tests leaves is freed, and given back to the system: kernels traced for its shapes, models, functions."""
+    yield
+    if "tensorflow" not in sys.modules:
+        return
+    import keras
+    from tensorflow.python.framework import ops
+
+    for name, module in list(sys.modules.items()):
+        for value in vars(module).values() if name.startswith("zoo.kernels") else ():
+            if hasattr(value, "cache_clear"):
+                value.cache_clear()
+    # TensorFlow keeps the gradient of every `tf.custom_gradient` that was traced, and with it all its graphs
+    gradients = ops.gradient_registry._registry
+    for name in [name for name in gradients if name.startswith("CustomGradient-")]:
+        del gradients[name]
+    keras.backend.clear_session()
+    if sys.platform == "linux" and (trim := getattr(ctypes.CDLL(None), "malloc_trim", None)):  # glibc keeps it else
+        trim(0)
+
+
 @pytest.fixture(scope="session")
 def import_recipe():
     """Path of a recipe → its module; recipes are scripts, not a package."""
@@ -81,13 +111,14 @@ def imdb(import_recipe):
 @pytest.fixture(scope="session")
 def tiny_flags() -> list[str]:
     """Flags that make a run of imdb_sentiment small: seconds to train, a few megabytes to export."""
-    flags = "--data sample --max-steps 3 --batch-size 64 --max-words 32 --units 8 --embedding-dim 8 --vocabulary-size 300"
-    return flags.split()
+    import families
+
+    return families.RECIPES["imdb_sentiment"].flags
 
 
 @pytest.fixture(scope="session")
 def tiny_artefact(imdb, tiny_flags, tmp_path_factory) -> Path:
-    """Directory of an artefact of recipes/imdb_sentiment.py: a bidirectional LSTM with n-grams, 3 steps on the sample.
+    """Directory of an artefact of recipes/imdb_sentiment.py: a bidirectional RNN with n-grams, 3 steps on the sample.
 
     Tests that change it copy it first.
     """
@@ -111,7 +142,25 @@ def copy(tiny_artefact, tmp_path):
 
 @pytest.fixture(scope="session")
 def export_of(tmp_path_factory):
-    """Name in `tiny.TASKS` → its `tiny.Export`; each is made once."""
+    """Name of a tiny task → its `tiny.Export`, each made once while it is in use.
+
+    The last two are kept, since all together would need gigabytes.
+    """
+    import families
     import tiny
 
-    return functools.cache(lambda name: tiny.Export(tiny.TASKS[name](), tmp_path_factory.mktemp("export")))
+    @functools.lru_cache(maxsize=2)
+    def export(name):
+        family = families.TASKS[name]
+        return tiny.Export(family.tasks[name](), family.inputs, tmp_path_factory.mktemp("export"))
+
+    return export
+
+
+@pytest.fixture(scope="session")
+def export(request, export_of):
+    """The `tiny.Export` of the name that a test has for it, by `pytest.mark.parametrize("export", names, indirect=True)`.
+
+    pytest runs the tests of one name next to each other, whatever their files.
+    """
+    return export_of(request.param)

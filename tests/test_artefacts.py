@@ -1,5 +1,6 @@
 """What every artefact promises, whatever its family: its ops, files, signatures, and that no row harms another."""
 
+import families
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,10 +11,7 @@ from zoo.artefacts.save import census
 from zoo.kernels import rows
 from zoo.layers.stack import CELLS
 
-
-@pytest.fixture(params=tiny.TASKS)
-def export(request, export_of):
-    return export_of(request.param)
+pytestmark = pytest.mark.parametrize("export", families.TASKS, indirect=True)
 
 
 def test_the_graph_holds_the_kernels_of_both_devices_in_stock_ops(export):
@@ -91,9 +89,9 @@ def test_each_weight_is_stored_once(export):
         assert others == set()
     else:  # tables alone
         tables = weights.keys() - others
+        paths = [weight.path for weight in export.task.model.weights if weight.dtype.startswith("float")]
         assert all("embedding" in name or "ngram_linear" in name for name in tables)
-        count = {"TextClassifier": 1, "ImageClassifier": 0, "SeriesRegressor": 0}[type(export.task).__name__]
-        assert len(tables) == (4 if getattr(export.task, "ngrams", None) else count)
+        assert len(tables) == sum("embedding" in path or "ngram_linear" in path for path in paths)
 
 
 def test_the_files_are_those_of_a_saved_model_and_hold_the_vocabularies_once(export):
@@ -126,47 +124,6 @@ def test_the_warm_up_of_tf_serving_replays(export):
     assert sorted(replayed) == [(name, rows) for name in sorted(export.signatures) for rows in (1, 3)]
 
 
-# Frozen: clients depend on these names. Family → signature → its inputs, its outputs.
-TEXT, IMAGE = {"text": "string [N]"}, {"image_bytes": "string [N]"}
-TRANSLATION = {"translation": "string [N]", "score": "float [N]", "cut": "bool [N]"}
-LABEL = {"label": "string [N]", "error": "string [N]"}
-CAPTION = {"caption": "string [N]", "score": "float [N]", "error": "string [N]"}
-SIGNATURES = {
-    "TextClassifier": {"serving_default": (TEXT, {"label": "string [N]", "probabilities": "float [N, 2]"})},
-    "ImageClassifier": {"serving_default": (IMAGE, LABEL | {"probabilities": "float [N, 10]"})},
-    "SeriesRegressor": {"serving_default": ({"series": "float [N, ?, 2]"}, {"value": "float [N, 2]"})},
-    "Translator": {
-        "serving_default": (TEXT, TRANSLATION),
-        "greedy": (TEXT, TRANSLATION),
-        "beam": (TEXT, {"translations": "string [N, 5]", "scores": "float [N, 5]", "cut": "bool [N]"}),
-        "attention": (
-            TEXT,
-            {
-                "translation": "string [N]",
-                "source_tokens": "string [N, ?]",
-                "target_tokens": "string [N, ?]",
-                "weights": "float [N, ?, ?]",
-                "cut": "bool [N]",
-            },
-        ),
-        "score": (
-            TEXT | {"translation": "string [N]"},
-            {"score": "float [N]", "tokens": "int32 [N]", "right": "int32 [N]"},
-        ),
-    },
-    "ImageCaptioner": {
-        "serving_default": (IMAGE, CAPTION),
-        "greedy": (IMAGE, CAPTION),
-        "sample": (
-            IMAGE | {"seed": "int32 [N]", "temperature": "float [N]", "top_k": "int32 [N]", "top_p": "float [N]"},
-            CAPTION,
-        ),
-        "attention": (IMAGE, CAPTION | {"tokens": "string [N, ?]", "weights": "float [N, ?, 2, 2]"}),
-    },
-}
-PARTS = {"parts": (TEXT, {"recurrent": "float [N, 2]", "ngrams": "float [N, 2]"})}
-
-
 def test_signatures_are_the_promised_ones(export):
     from tensorflow.core.framework import types_pb2
 
@@ -184,5 +141,4 @@ def test_signatures_are_the_promised_ones(export):
         for name, signature in export.stored.signature_def.items()
         if name != "__saved_model_init_op"
     }
-    expected = SIGNATURES[type(export.task).__name__]
-    assert found == (expected | PARTS if getattr(export.task, "ngrams", None) else expected)
+    assert found == families.FAMILIES[export.task.model.built_by.name].signatures(export.task)

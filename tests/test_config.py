@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import families
 import pytest
 import tyro
 
@@ -65,20 +66,15 @@ def test_a_bad_value_is_one_line_and_code_2(recipe):
     assert "Traceback" not in finished.stderr
 
 
-OWN = [
-    ("imdb_sentiment", "--csv", "wrong.csv", "Line 2 of wrong.csv has 3 fields, the header has 2"),
-    ("imdb_sentiment", "--csv", "few.csv", "The validation split is empty"),
-    ("spanish_to_english", "--pairs", "wrong.csv", "wrong.csv has no line with a sentence, a tab and its translation"),
-    ("mnist_digits", "--folder", ".", ". has 0 sub-folder(s); a classifier needs two or more"),
-]
+REFUSED = [(recipe.name, *refused) for recipe in families.RECIPES.values() for refused in recipe.refused.items()]
 
 
-@pytest.mark.parametrize(("recipe", "flag", "path", "message"), OWN, ids=lambda value: value)
-def test_what_is_wrong_with_ones_own_file_is_said_before_tensorflow_is_imported(recipe, flag, path, message, tmp_path):
+@pytest.mark.parametrize(("recipe", "flags", "message"), REFUSED, ids=lambda value: value)
+def test_what_is_wrong_with_ones_own_file_is_said_before_tensorflow_is_imported(recipe, flags, message, tmp_path):
     (tmp_path / "wrong.csv").write_text("text,label\na film, well made,good\n")
     (tmp_path / "few.csv").write_text("text,label\n" + "\n".join(f"film {i},{'good' if i % 2 else 'bad'}" for i in range(4)))
     (recipe,) = (one for one in RECIPES if one.stem == recipe)
-    finished = script(recipe, flag, path, cwd=tmp_path)
+    finished = script(recipe, *flags.split(), cwd=tmp_path)
     assert finished.returncode == 2
     error, imported = finished.stderr.splitlines()
     assert error.startswith(f"error: {message}")

@@ -2,18 +2,26 @@
 
 import errno
 import os
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import kill, started
 
 import zoo
 from zoo import files
 
-ROOT = Path(zoo.__file__).parents[1]
-# Prints a line when it holds what it should, then waits until its input ends.
-HOLD = {
+# Says so when it holds what it should, then waits until its input ends.
+HOLD = """
+import sys
+from pathlib import Path
+from zoo import files
+path = Path(sys.argv[1])
+{}
+print("ready", flush=True)
+sys.stdin.read()
+"""
+WHAT = {
     "a lock": "lock = files.Lock(path)",
     "a workspace": "scope = files.workspace(path); scope.__enter__().joinpath('half').write_text('x')",
 }
@@ -22,24 +30,8 @@ HOLD = {
 @pytest.fixture
 def holder():
     """Starts a process that holds a lock or a workspace: (what, path) → the process."""
-    started = []
-
-    def start(what, path):
-        code = f"import sys; from pathlib import Path; from zoo import files; path = Path(sys.argv[1])\n{HOLD[what]}\n"
-        process = subprocess.Popen(
-            [sys.executable, "-c", f"{code}print('held', flush=True); sys.stdin.read()", str(path)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=ROOT,
-        )
-        started.append(process)
-        assert process.stdout.readline() == b"held\n"
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    with started() as start:
+        yield lambda what, path: start(HOLD.format(WHAT[what]), path)
 
 
 @pytest.fixture
@@ -56,16 +48,11 @@ def full(monkeypatch):
     return become
 
 
-def end(process):
-    process.kill()
-    process.wait()
-
-
 def test_a_lock_ends_with_its_process(tmp_path, holder):
     process = holder("a lock", tmp_path / "lock")
     with pytest.raises(BlockingIOError):
         files.Lock(tmp_path / "lock")
-    end(process)
+    kill(process)
     assert (tmp_path / "lock").exists()
     with files.Lock(tmp_path / "lock") as lock:
         assert lock.held
@@ -101,7 +88,7 @@ def test_without_locks_nobody_is_kept_out_and_nothing_swept(tmp_path, monkeypatc
 
 def test_workspaces_of_live_processes_are_left_alone_those_of_killed_ones_swept(tmp_path, holder):
     alive, killed = holder("a workspace", tmp_path / "x"), holder("a workspace", tmp_path / "x")
-    end(killed)
+    kill(killed)
     (tmp_path / ".y-abcdefgh").mkdir()  # killed between making and locking it
     (tmp_path / ".z-abcdefgh").mkdir()
     (tmp_path / ".z-abcdefgh" / "someone's").write_text("no workspace of ours")
@@ -109,7 +96,7 @@ def test_workspaces_of_live_processes_are_left_alone_those_of_killed_ones_swept(
         (left,) = tmp_path.glob(".x-*/half")
         assert not (tmp_path / ".y-abcdefgh").exists()
     assert left.exists()
-    end(alive)
+    kill(alive)
     files.sweep(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == [".z-abcdefgh"]
 

@@ -9,126 +9,24 @@ import sys
 import keras
 import numpy as np
 import pytest
+from families import FAMILIES
+from family import tokens
 
 import zoo
 from zoo import registry
 
-# Small configurations of every builder, one of each kind of argument; a new builder adds a row.
-TINY = {
-    "text_classifier": [
-        {"cell": "rnn"},
-        {"cell": "gru"},
-        {"cell": "lstm"},
-        {"cell": "transformer"},
-        {"cell": "lstm", "bidirectional": False, "layers": 2},
-        {"cell": "transformer", "bidirectional": False, "layers": 2, "embedding_dim": 6},
-        {"cell": "gru", "attention": True, "num_classes": 3, "dropout": 0.5},
-        {"cell": "gru", "window": 4, "word_dropout": 0.3},
-        {"cell": "rnn", "bigram_dim": 3},
-        {"cell": "rnn", "window": 3, "attention": True, "ngram_order": 2, "ngram_buckets": 256},
-    ],
-    "image_classifier": [
-        {},
-        {"channels": 3, "layers": 1, "dropout": 0.5, "augment": True},
-        {"encoder": "rows", "cell": "rnn"},
-        {"encoder": "rows", "cell": "gru", "layers": 2, "bidirectional": False},
-        {"encoder": "rows", "cell": "lstm", "channels": 3, "augment": True},
-        {"encoder": "rows", "cell": "transformer", "bidirectional": False},
-    ],
-    "image_captioner": [
-        {"cell": "rnn", "layers": 1, "attention": "additive"},
-        {"cell": "gru", "dropout": 0.5},
-        {"cell": "lstm", "embedding_dim": 3},
-        {"cell": "transformer"},
-        {"encoder": "efficientnet_lite0", "image_size": 64},
-    ],
-    "sequence_to_sequence": [
-        {"cell": "rnn", "layers": 1, "bidirectional": False},
-        {"cell": "gru", "attention": "additive", "encoder_layers": 2},
-        {"cell": "lstm", "embedding_dim": 3, "dropout": 0.5},
-        {"cell": "transformer", "encoder_layers": 2},
-    ],
-    "series_regressor": [
-        {"cell": "rnn"},
-        {"cell": "gru", "bidirectional": True, "targets": 3, "dropout": 0.5},
-        {"cell": "lstm", "layers": 2, "bidirectional": True},
-        {"cell": "transformer"},
-        {"cell": "transformer", "bidirectional": True},
-    ],
-}
-COMMON = {
-    "text_classifier": {"vocabulary_size": 20, "num_classes": 2, "units": 4},
-    "image_classifier": {"height": 9, "width": 6, "channels": 1, "num_classes": 3, "units": 4},
-    "image_captioner": {"vocabulary_size": 20, "image_size": 32, "units": 8},
-    "sequence_to_sequence": {"source_size": 20, "target_size": 20, "units": 4},
-    "series_regressor": {"features": 2, "units": 4},
-}
-WRONG = {
-    "text_classifier": [
-        {"cell": "qrnn"},
-        {"num_classes": 1},
-        {"vocabulary_size": 0},
-        {"units": 0},
-        {"layers": 0},
-        {"embedding_dim": -1},
-        {"window": 0},
-        {"bigram_dim": -1},
-        {"dropout": 1.5},
-        {"word_dropout": 1},
-        {"ngram_order": -1},
-    ],
-    "image_classifier": [
-        {"encoder": "columns"},
-        {"cell": "qrnn"},
-        {"height": 0},
-        {"channels": 0},
-        {"num_classes": 1},
-        {"units": 0},
-        {"layers": 0},
-        {"dropout": 1.0},
-    ],
-    "image_captioner": [
-        {"encoder": "vgg"},
-        {"cell": "qrnn"},
-        {"attention": "loud"},
-        {"image_size": 33},
-        {"vocabulary_size": 4},
-        {"units": 0},
-        {"layers": 0},
-        {"embedding_dim": 0},
-        {"dropout": -0.1},
-    ],
-    "sequence_to_sequence": [
-        {"cell": "qrnn"},
-        {"attention": "loud"},
-        {"source_size": 1},
-        {"target_size": 4},
-        {"units": 0},
-        {"layers": 0},
-        {"encoder_layers": 0},
-        {"embedding_dim": 0},
-        {"dropout": 1.0},
-    ],
-    "series_regressor": [
-        {"cell": "qrnn"},
-        {"features": 0},
-        {"targets": 0},
-        {"units": 0},
-        {"layers": 0},
-        {"dropout": 1.0},
-    ],
-}
+TEXTS = FAMILIES["text_classifier"].common
 CASES = [
     pytest.param(name, arguments, id=f"{name}-{'-'.join(f'{key}={value}' for key, value in arguments.items())}")
-    for name, table in TINY.items()
-    for arguments in table
+    for name, family in FAMILIES.items()
+    for arguments in family.tiny
 ]
 
 
 def build(name, arguments):
     """A tiny model, the weights that start at zero made other than zero, so that every path counts."""
     keras.utils.set_random_seed(0)  # else a few units of ReLU may happen to be dead, all of them
-    model = zoo.create_model(name, **COMMON[name] | arguments)
+    model = zoo.create_model(name, **FAMILIES[name].common | arguments)
     random = np.random.default_rng(0)
     for weight in model.weights:
         if weight.path == "ngram_linear/owners":
@@ -138,34 +36,12 @@ def build(name, arguments):
     return model
 
 
-def ids(shape, length, steps, random):
-    """Ids of a text of that length, right-padded with zeros to a number of steps."""
-    row = np.zeros((steps, *shape[1:]), "int32")
-    row[:length] = random.integers(1, 20, (length, *shape[1:]))
-    return row
-
-
-def image(shape, length, steps, random):
-    """An image, darker or lighter, whatever the length."""
-    return random.random(shape, "float32") * random.random(dtype="float32")
-
-
-def series(shape, length, steps, random):
-    """A series of 6 steps, whatever the length: there is no padding."""
-    return random.random((6, *shape[1:]), "float32")
-
-
-# Name of a model's input → what makes a row of it.
-INPUTS = {"tokens": ids, "ngrams": ids, "images": image, "image": image, "source": ids, "target": ids, "series": series}
-
-
 def batch(model, rows, steps):
     """A batch of random rows, {row: length}: input name → array. A row is the same whatever its batch-mates and the steps."""
 
     def make(tensor):
-        return [
-            INPUTS[tensor.name](tensor.shape[1:], length, steps, np.random.default_rng(row)) for row, length in rows.items()
-        ]
+        row_of = FAMILIES[model.built_by.name].tensors.get(tensor.name, tokens)
+        return [row_of(tensor.shape[1:], length, steps, np.random.default_rng(row)) for row, length in rows.items()]
 
     return {tensor.name: np.stack(make(tensor)) for tensor in model.inputs}
 
@@ -214,8 +90,8 @@ def test_unknown_and_missing_arguments_are_named():
 
 
 def test_none_means_the_default():
-    plain = zoo.create_model("text_classifier", **COMMON["text_classifier"])
-    model = zoo.create_model("text_classifier", **COMMON["text_classifier"], cell=None, layers=None, ngram_order=None)
+    plain = zoo.create_model("text_classifier", **TEXTS)
+    model = zoo.create_model("text_classifier", **TEXTS, cell=None, layers=None, ngram_order=None)
     assert paths(model) == paths(plain)
     assert model.built_by == plain.built_by
 
@@ -272,8 +148,8 @@ def test_a_name_is_registered_once(registered):
         zoo.register_model(mapping="two_to_two")
 
 
-def test_every_builder_has_tiny_configurations():
-    assert set(zoo.list_models()) == set(TINY)
+def test_every_builder_has_its_rows():
+    assert set(zoo.list_models()) == set(FAMILIES)
 
 
 @pytest.mark.parametrize("name", zoo.list_models())
@@ -314,10 +190,10 @@ def test_builders(name, arguments):
         assert_equal(answer(copy, batch(model, rows, 7)), outputs)
 
 
-@pytest.mark.parametrize(
-    ("name", "arguments"),
-    [pytest.param(name, arguments, id=f"{name}-{arguments}") for name, table in WRONG.items() for arguments in table],
-)
+WRONG = [(name, arguments) for name, family in FAMILIES.items() for arguments in family.wrong]
+
+
+@pytest.mark.parametrize(("name", "arguments"), WRONG, ids=str)
 def test_wrong_arguments_are_refused(name, arguments):
     with pytest.raises(zoo.ZooError, match=list(arguments)[-1]):
-        zoo.create_model(name, **COMMON[name] | arguments)
+        zoo.create_model(name, **FAMILIES[name].common | arguments)

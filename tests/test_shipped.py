@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import tensorflow as tf
+from families import RECIPES
 
 import zoo
 from zoo.artefacts import card as cards
@@ -17,9 +18,7 @@ from zoo.artefacts.values import as_python
 ROOT = Path(__file__).parents[1] / "saved_models"
 SHIPPED = sorted(path.parent for path in ROOT.glob("*/*/card.json"))
 
-# Megabytes at most, since git keeps them.
-LARGEST = {"mnist_digits": 2, "flickr8k_captioning": 14.5}
-LARGEST_OTHER, LARGEST_TOGETHER = 8, 60
+LARGEST_TOGETHER = 60  # megabytes, since git keeps them
 
 
 def megabytes(directory):
@@ -59,7 +58,7 @@ def test_it_answers_its_examples_as_its_card_says(model):
 
 def test_its_files_are_those_of_the_card_and_few(model):
     assert cards.hashes(model.directory) == model.card["files"]
-    assert megabytes(model.directory) <= LARGEST.get(model.card["name"], LARGEST_OTHER)
+    assert megabytes(model.directory) <= RECIPES[model.card["name"]].megabytes
     assert sum(map(megabytes, SHIPPED)) <= LARGEST_TOGETHER
     assert find.versions(model.directory.parent) == [int(model.directory.name)]  # one version of each
 

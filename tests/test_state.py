@@ -6,13 +6,12 @@ import json
 import pickle
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from processes import go, kill, started
 
 import zoo
 from zoo import files
@@ -68,50 +67,33 @@ sys.stdin.read()
 @pytest.fixture
 def take(tmp_path):
     """Starts a process that takes a run when it is told to; its answer is one line."""
-    started = []
-
-    def start(*flags):
-        process = subprocess.Popen(
-            [sys.executable, "-c", TAKE, state.__file__, str(tmp_path), *flags],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            cwd=Path(zoo.__file__).parents[1],
-        )
-        started.append(process)
-        assert process.stdout.readline() == b"ready\n"
-        return process
-
-    yield start
-    for process in started:
-        process.kill()
-        process.communicate()
+    with started() as start:
+        yield lambda *flags: start(TAKE, state.__file__, tmp_path, *flags)
 
 
-def go(*processes):
-    for process in processes:
-        process.stdin.write(b"go\n")
-        process.stdin.flush()
+def answers_of(*processes):
+    """What processes say that are let go at once."""
+    go(*processes)
     return [json.loads(process.stdout.readline()) for process in processes]
 
 
 def test_a_run_has_one_process_at_a_time(tmp_path, take):
     """Those that start at once too; --fresh takes one of its own; a killed one leaves its run to the next."""
     processes = [take() for _ in range(4)]
-    answers = dict(zip(processes, go(*processes), strict=True))
+    answers = dict(zip(processes, answers_of(*processes), strict=True))
     (first,) = [process for process in processes if isinstance(answers[process], list)]
     path, resumed = answers.pop(first)
     assert not resumed
     for refused in answers.values():
         assert re.match(rf"already running \(pid {first.pid}, since [-\d]+ [:\d]+\): {path}\..*--fresh", refused)
-    ((other, resumed),) = go(take("--fresh"))
+    ((other, resumed),) = answers_of(take("--fresh"))
     assert other != path
     assert not resumed
     with pytest.raises(zoo.ZooError, match=r"already running \(pid"):
         state.hold(Path(path))
     shutil.rmtree(other)
-    first.kill()
-    first.wait()
-    assert go(take()) == [[path, True]]
+    kill(first)
+    assert answers_of(take()) == [[path, True]]
 
 
 def test_a_process_may_take_its_run_again(tmp_path):

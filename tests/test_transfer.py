@@ -9,29 +9,20 @@ from pathlib import Path
 import keras
 import numpy as np
 import pytest
-import tiny
-from small import SENTIMENTS, assert_equal, columns, reviews, splits, weights
+from families import FAMILIES
+from small import SENTIMENTS, assert_equal, columns, reviews, weights
 
 import zoo
 from zoo import config as configs
 from zoo.artefacts import card as cards
 from zoo.artefacts import lineage
-from zoo.data.drawn_digits import drawn_digits
-from zoo.data.drawn_scenes import drawn_scenes
 from zoo.data.film_reviews import film_reviews
-from zoo.data.spanish_phrases import spanish_phrases
 
 ROOT = Path(__file__).parents[1]
 # One step at a rate that moves nothing: what differs afterwards was overwritten.
 STILL = {"max_steps": 1, "epochs": 1, "learning_rate": 1e-20}
 
-DATA = {
-    "classifier stacked lstm with n-grams": reviews,
-    "image classifier": lambda: splits(columns(drawn_digits(20, 1, 1)["train"]), tuple("0123456789")),
-    "translator gru": lambda: splits(columns(spanish_phrases(20, 1, 1)["train"])),
-    "captioner lstm": lambda: splits(columns(drawn_scenes(8, 1, 1)["train"])),
-    "regressor gru": lambda: splits((tiny.SERIES, np.arange(10.0).reshape(5, 2))),
-}
+GOING_ON = [family.trained or next(iter(family.tasks)) for family in FAMILIES.values()]
 
 
 @pytest.fixture
@@ -39,16 +30,15 @@ def task(tiny_artefact):
     return zoo.load_task(tiny_artefact)
 
 
-@pytest.mark.parametrize("name", DATA)
-def test_going_on_keeps_every_trained_weight(name, export_of, tmp_path, capsys):
-    export = export_of(name)
+@pytest.mark.parametrize("export", GOING_ON, indirect=True)
+def test_going_on_keeps_every_trained_weight(export, tmp_path, capsys):
     task = export.rebuilt(tmp_path / "mine")
     assert lineage.fresh(task.model) == set()
     before = weights(task.model)
     assert_equal(before, weights(export.task.model))
     label = task.model.lineage.label
     capsys.readouterr()
-    run = zoo.fit(task, DATA[name](), zoo.RunConfig(runs=tmp_path / "runs", **STILL))
+    run = zoo.fit(task, FAMILIES[task.model.built_by.name].data(), zoo.RunConfig(runs=tmp_path / "runs", **STILL))
     assert "from counts" not in capsys.readouterr().out
     # the statistics of a batch norm follow the data, as they should
     assert_equal(weights(task.model), before, [path for path in before if "/moving_" not in path])

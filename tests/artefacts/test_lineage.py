@@ -5,6 +5,7 @@ import re
 import numpy as np
 import pytest
 import tensorflow as tf
+from families import TASKS
 from small import SENTIMENTS, assert_equal, columns, splits, weights
 
 import zoo
@@ -57,18 +58,18 @@ def test_labels_of_the_same_names_are_the_artefacts_own(task, tiny_artefact, cap
     assert not as_many.model.get_layer("ngram_linear").factors.numpy().any()
 
 
-def test_labels_that_are_none(tiny_artefact, export_of, tmp_path):
+@pytest.mark.parametrize("export", ["translator gru"], indirect=True)
+def test_labels_that_are_none(tiny_artefact, export, tmp_path):
     for labels in ((), ("one",), ("a", "a"), "word", ("a\nb", "c")):
         with pytest.raises(zoo.ZooError, match="names of at least two classes"):
             zoo.load_task(tiny_artefact, labels=labels)
-    export = export_of("translator gru")
     export.rebuilt(tmp_path / "artefact")
     with pytest.raises(zoo.ZooError, match="A sequence_to_sequence has no labels"):
         zoo.load_task(tmp_path / "artefact", labels=("a", "b"))
-    for name in ("classifier lstm", "image classifier"):
-        task = export_of(name).task
+    for name in ("classifier gru", "image classifier"):
+        task = TASKS[name].tasks[name]()
         with pytest.raises(zoo.ZooError, match=r"The model has \d+ classes, and there are 3 labels: 'a', 'b', 'c'"):
-            codecs = [task.words] if name == "classifier lstm" else []
+            codecs = [task.words] if name == "classifier gru" else []
             type(task)(task.model, *codecs, ("a", "b", "c"), examples=task.examples)
 
 
@@ -97,7 +98,7 @@ def test_a_model_takes_the_artefacts_own_arguments_and_says_what_is_fresh(task, 
 
 def test_a_layer_is_taken_whole_or_not_at_all(task, tiny_artefact):
     model = zoo.create_model("text_classifier", embedding_dim=5, weights=tiny_artefact)
-    cells = [path for path in weights(model) if "lstm_cell" in path]
+    cells = [path for path in weights(model) if "rnn_cell" in path]
     assert len(cells) == 6
     assert lineage.fresh(model) == {"embedding/embeddings", *cells}  # also the recurrent kernels, which would have fitted
 
@@ -143,8 +144,8 @@ def test_labels_decide_whether_a_head_is_taken(task, tiny_artefact):
     np.testing.assert_array_equal(trained.get_layer("classes").bias, [1, 2])  # someone's own
 
 
-def test_pieces_of_ones_own_have_the_vectors_and_biases_of_the_same_pieces(export_of, tmp_path):
-    export = export_of("translator gru")
+@pytest.mark.parametrize("export", ["translator gru"], indirect=True)
+def test_pieces_of_ones_own_have_the_vectors_and_biases_of_the_same_pieces(export, tmp_path):
     task = export.rebuilt(tmp_path / "artefact")
     source, target = (
         zoo.preprocessing.SubWords(words.vocabulary[::-1], **words.config()) for words in (task.source_words, task.target_words)

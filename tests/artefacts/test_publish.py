@@ -4,11 +4,11 @@ import errno
 import json
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from processes import go, started
 
 import zoo
 from zoo import files
@@ -51,17 +51,11 @@ def root(tmp_path):
     return tmp_path / "models"
 
 
-def start(artefact, root, what="whole"):
-    process = subprocess.Popen(
-        [sys.executable, "-c", PUBLISH, str(artefact), str(root), what],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        cwd=ROOT,
-    )
-    assert process.stdout.readline() == "ready\n"
-    return process
+@pytest.fixture
+def publisher(artefact, root):
+    """Starts a process that publishes the artefact when it is told to: (what becomes of it) → the process."""
+    with started() as start:
+        yield lambda what="whole": start(PUBLISH, artefact, root, what)
 
 
 def check(root, versions):
@@ -81,11 +75,9 @@ def _umask():
     return mask
 
 
-def test_many_at_once_take_a_version_each(artefact, root):
-    processes = [start(artefact, root) for _ in range(4)]
-    for process in processes:
-        process.stdin.write("go\n")
-        process.stdin.flush()
+def test_many_at_once_take_a_version_each(publisher, root):
+    processes = [publisher() for _ in range(4)]
+    go(*processes)
     published = []
     for process in processes:
         said, error = process.communicate()
@@ -95,8 +87,8 @@ def test_many_at_once_take_a_version_each(artefact, root):
     check(root, list(range(1, 21)))
 
 
-def test_the_next_one_sweeps_after_one_that_was_killed(artefact, root):
-    process = start(artefact, root, "killed")
+def test_the_next_one_sweeps_after_one_that_was_killed(publisher, artefact, root):
+    process = publisher("killed")
     process.communicate("go\n")
     assert process.returncode == 9
     (left,) = (root / "films").iterdir()

@@ -1,18 +1,98 @@
 """A captioner: files that are no images, what is drawn and looked at, and training behind an encoder that stays."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from family import Family, Recipe, image
+from small import columns, splits
 
+import zoo
 from zoo.data import photos
+from zoo.data.drawn_scenes import drawn_scenes
 from zoo.models.image_captioner import plain
 from zoo.preprocessing import SubWords
 
+IMAGE = {"image_bytes": "string [N]"}
+CAPTION = {"caption": "string [N]", "score": "float [N]", "error": "string [N]"}
+OPTIONS = {"seed": "int32 [N]", "temperature": "float [N]", "top_k": "int32 [N]", "top_p": "float [N]"}
 
-@pytest.fixture
-def export(export_of):
-    return export_of("captioner lstm")
+
+def tiny_task(weights, **arguments):
+    """An `ImageCaptioner` whose captions have at most 12 pieces."""
+    files, captions = zip(*drawn_scenes(60, 1, 1)["train"], strict=True)
+    dataset = tf.data.Dataset.from_tensor_slices((list(files), list(captions)))
+    words = SubWords.fit(dataset.flat_map(zoo.ImageCaptioner.sentences), size=80, limit=12, file="words.txt")
+    arguments = {"vocabulary_size": words.size, "image_size": 32, **arguments}
+    task = zoo.ImageCaptioner(zoo.create_model("image_captioner", **arguments), words, examples=photos.examples())
+    tiny.randomise_writer(task.model, **weights)
+    return task
+
+
+FAMILY = Family(
+    builder="image_captioner",
+    common={"vocabulary_size": 20, "image_size": 32, "units": 8},
+    tiny=[
+        {"cell": "rnn", "layers": 1, "attention": "additive"},
+        {"cell": "gru", "dropout": 0.5},
+        {"cell": "lstm", "embedding_dim": 3},
+        {"cell": "transformer"},
+        {"encoder": "efficientnet_lite0", "image_size": 64},
+    ],
+    wrong=[
+        {"encoder": "vgg"},
+        {"cell": "qrnn"},
+        {"attention": "loud"},
+        {"image_size": 33},
+        {"vocabulary_size": 4},
+        {"units": 0},
+        {"layers": 0},
+        {"embedding_dim": 0},
+        {"dropout": -0.1},
+    ],
+    tensors={"image": image},
+    tasks={
+        "captioner lstm": functools.partial(
+            tiny_task, {"seed": 5, "gain": 1, "embedding": 1}, cell="lstm", attention="additive", units=16
+        ),
+    },
+    inputs={
+        "image_bytes": tiny.FILES,
+        "seed": list(range(len(tiny.FILES))),
+        "temperature": [1.0, 0.0, 0.7, 1.0, 1.0, 1.0, 2.0],
+        "top_k": [0, 5, 0, 0, 0, 0, 20],
+        "top_p": [1.0, 1.0, 0.9, 1.0, 1.0, 1.0, 1.0],
+    },
+    signatures=lambda task: {
+        "serving_default": (IMAGE, CAPTION),
+        "greedy": (IMAGE, CAPTION),
+        "sample": (IMAGE | OPTIONS, CAPTION),
+        "attention": (IMAGE, CAPTION | {"tokens": "string [N, ?]", "weights": "float [N, ?, 2, 2]"}),
+    },
+    data=lambda: splits(columns(drawn_scenes(8, 1, 1)["train"])),
+    misfits={
+        "one caption": (
+            (tiny.FILES[:1], ["a dog"]),
+            r"captions string \[\?\]\); the train split has \(string, string\)",
+        ),
+        "texts": ((["a"], [["a dog"]]), r"not a PNG or JPEG image"),
+    },
+    recipes=(
+        Recipe(
+            name="flickr8k_captioning",
+            generator=drawn_scenes,
+            small="--encoder convolutional --image-size 32 --layers 1 --units 8 --embedding-dim 8 --vocabulary-size 150",
+            megabytes=14.5,
+        ),
+    ),
+)
+
+
+@pytest.fixture(scope="session", params=FAMILY.tasks)
+def export(request, export_of):
+    return export_of(request.param)
 
 
 def noise(*shape, largest=255):
@@ -103,7 +183,7 @@ def test_a_batch_has_a_row_for_each_caption(export):
 def frozen():
     """A captioner whose encoder is not trained."""
     weights = {"seed": 0, "gain": 1, "embedding": 1}
-    return tiny.captioner(weights, cell="gru", units=8, encoder="efficientnet_lite0", image_size=64)
+    return tiny_task(weights, cell="gru", units=8, encoder="efficientnet_lite0", image_size=64)
 
 
 @pytest.mark.parametrize("name", ["frozen", "learnt"])

@@ -1,11 +1,15 @@
 """An image classifier from a folder of one's own images to its artefact."""
 
 import base64
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
+from family import Family, Recipe, image
+from small import columns, splits
 
 import zoo
 from zoo import config as configs
@@ -13,6 +17,59 @@ from zoo.artefacts import card as cards
 from zoo.data.drawn_digits import drawn_digits, examples
 
 ROOT = Path(__file__).parents[2]
+IMAGE = {"image_bytes": "string [N]"}
+
+
+def tiny_task(**arguments):
+    """An `ImageClassifier` of drawn digits, 14 pixels square."""
+    sizes = {"height": 14, "width": 14, "channels": 3, "num_classes": 10}
+    model = zoo.create_model("image_classifier", **sizes, **arguments)
+    tiny.shake(model)
+    return zoo.ImageClassifier(model, tuple("0123456789"), dark_background=True, examples=examples())
+
+
+FAMILY = Family(
+    builder="image_classifier",
+    common={"height": 9, "width": 6, "channels": 1, "num_classes": 3, "units": 4},
+    tiny=[
+        {},
+        {"channels": 3, "layers": 1, "dropout": 0.5, "augment": True},
+        {"encoder": "rows", "cell": "rnn"},
+        {"encoder": "rows", "cell": "gru", "layers": 2, "bidirectional": False},
+        {"encoder": "rows", "cell": "lstm", "channels": 3, "augment": True},
+        {"encoder": "rows", "cell": "transformer", "bidirectional": False},
+    ],
+    wrong=[
+        {"encoder": "columns"},
+        {"cell": "qrnn"},
+        {"height": 0},
+        {"channels": 0},
+        {"num_classes": 1},
+        {"units": 0},
+        {"layers": 0},
+        {"dropout": 1.0},
+    ],
+    tensors={"images": image},
+    tasks={"image classifier": functools.partial(tiny_task, units=4, layers=1)},
+    inputs={"image_bytes": [*tiny.FILES, *examples()]},
+    signatures=lambda task: {
+        "serving_default": (IMAGE, {"label": "string [N]", "error": "string [N]", "probabilities": "float [N, 10]"})
+    },
+    data=lambda: splits(columns(drawn_digits(20, 1, 1)["train"]), tuple("0123456789")),
+    misfits={
+        "texts": ((["a", "b"], [0, 1]), r"any of the first 2 train .*not a PNG or JPEG image"),
+        "pixels": ((np.zeros((3, 14, 14, 3)), [0, 1, 0]), r"string.*float64 \[14, 14, 3\]"),
+    },
+    recipes=(
+        Recipe(
+            name="mnist_digits",
+            small="--units 4 --layers 2",
+            generator=drawn_digits,
+            refused={"--folder .": ". has 0 sub-folder(s); a classifier needs two or more"},
+            megabytes=2,
+        ),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +81,7 @@ def recipe(import_recipe):
 def folder(tmp_path_factory):
     """Drawn ones and zeros in folders of these names, some of them dark on light."""
     path = tmp_path_factory.mktemp("own images")
-    for number, (content, digit) in enumerate(drawn_digits(train=600)["train"]):
+    for number, (content, digit) in enumerate(drawn_digits(600, 1, 1)["train"]):
         if digit < 2:
             (path / ("zero", "one")[digit]).mkdir(exist_ok=True)
             image = tf.io.decode_png(content)
@@ -108,11 +165,12 @@ def test_a_task_is_rebuilt_with_its_weights(model):
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
 
 
-def test_convolutions_with_augmentation_are_exported(recipe, tmp_path, request):
+def test_convolutions_with_augmentation_are_exported(recipe, tmp_path, request, monkeypatch):
     """Their means of batches too, in float32 whatever they were trained in; nothing of the augmentation remains."""
     import keras
 
     request.addfinalizer(lambda: keras.config.set_dtype_policy("float32"))
+    monkeypatch.setattr(drawn_digits, "__defaults__", (200, 20, 20, 0))
     flags = "--data sample --units 4 --max-steps 3 --layers 2 --augment --dropout 0.5 --precision mixed_bfloat16"
     model = configs.run(recipe.main, [*flags.split(), "--runs", str(tmp_path)])
     keras.config.set_dtype_policy("float32")

@@ -1,17 +1,92 @@
 """A translator: its examples, its searches, its scores, and texts that are none."""
 
+import functools
+
 import numpy as np
 import pytest
 import tensorflow as tf
 import tiny
+from family import Family, Recipe
+from small import columns, splits
 
 import zoo
+from zoo import config as configs
+from zoo.data.spanish_phrases import spanish_phrases
 from zoo.preprocessing import SubWords
 from zoo.tasks.writer import allowed
 
-TRANSLATORS = [name for name in tiny.TASKS if name.startswith("translator")]
+SOURCES = ["Tengo dos gatos negros.", "", "¿Dónde está la biblioteca?", " \t ", "xyzzy 漢字 😀", "veintidós " * 40]
+TEXT, CUT = {"text": "string [N]"}, {"cut": "bool [N]"}
+TRANSLATION = {"translation": "string [N]", "score": "float [N]", **CUT}
+TOKENS = {"source_tokens": "string [N, ?]", "target_tokens": "string [N, ?]", "weights": "float [N, ?, ?]"}
 
-# Beside those of `tiny.SOURCES`.
+
+def tiny_task(weights, **arguments):
+    """A `Translator` of texts of at most 24 pieces."""
+    sides = zip(*spanish_phrases(300, 1, 1)["train"], strict=True)
+    source, target = (
+        SubWords.fit(tf.data.Dataset.from_tensor_slices(list(texts)), size=160, limit=24, file=file)
+        for texts, file in zip(sides, ("source.txt", "target.txt"), strict=True)
+    )
+    sizes = {"source_size": source.size, "target_size": target.size}
+    task = zoo.Translator(zoo.create_model("sequence_to_sequence", **sizes, **arguments), source, target)
+    tiny.randomise_writer(task.model, **weights)
+    return task
+
+
+FAMILY = Family(
+    builder="sequence_to_sequence",
+    common={"source_size": 20, "target_size": 20, "units": 4},
+    tiny=[
+        {"cell": "rnn", "layers": 1, "bidirectional": False},
+        {"cell": "gru", "attention": "additive", "encoder_layers": 2},
+        {"cell": "lstm", "embedding_dim": 3, "dropout": 0.5},
+        {"cell": "transformer", "encoder_layers": 2},
+    ],
+    wrong=[
+        {"cell": "qrnn"},
+        {"attention": "loud"},
+        {"source_size": 1},
+        {"target_size": 4},
+        {"units": 0},
+        {"layers": 0},
+        {"encoder_layers": 0},
+        {"embedding_dim": 0},
+        {"dropout": 1.0},
+    ],
+    tasks={
+        "translator gru": functools.partial(tiny_task, {"seed": 6, "gain": 1, "embedding": 1}, cell="gru", units=16),
+        "translator transformer": functools.partial(
+            tiny_task, {"seed": 1, "gain": 2, "embedding": 0.3}, cell="transformer", encoder_layers=2, units=8
+        ),
+    },
+    inputs={"text": SOURCES, "translation": ["I have two cats.", "nothing", "", " ", "漢字", "twenty " * 2_000]},
+    signatures=lambda task: {
+        "serving_default": (TEXT, TRANSLATION),
+        "greedy": (TEXT, TRANSLATION),
+        "beam": (TEXT, {"translations": "string [N, 5]", "scores": "float [N, 5]", **CUT}),
+        "attention": (TEXT, {"translation": "string [N]", **TOKENS, **CUT}),
+        "score": (
+            TEXT | {"translation": "string [N]"},
+            {"score": "float [N]", "tokens": "int32 [N]", "right": "int32 [N]"},
+        ),
+    },
+    data=lambda: splits(columns(spanish_phrases(20, 1, 1)["train"])),
+    misfits={
+        "classes of texts": ((["a", "b"], [0, 1]), r"translation string.*\(string, int32\)"),
+        "image files": (([tiny.FILES[0]], ["a"]), r"not UTF-8"),
+    },
+    recipes=(
+        Recipe(
+            name="spanish_to_english",
+            generator=spanish_phrases,
+            small="--units 8 --embedding-dim 8 --vocabulary-size 300 --max-tokens 12",
+            refused={"--pairs wrong.csv": "wrong.csv has no line with a sentence, a tab and its translation"},
+        ),
+    ),
+)
+
+# Beside those of `SOURCES`.
 ODD = [
     b"",
     b" \n\t\r ",
@@ -27,7 +102,7 @@ ODD = [
 ]
 
 
-@pytest.fixture(params=TRANSLATORS)
+@pytest.fixture(scope="session", params=FAMILY.tasks)
 def export(request, export_of):
     return export_of(request.param)
 
@@ -226,3 +301,15 @@ def test_a_rebuilt_translator_can_be_trained(export, tmp_path):
     for weight, old in zip(task.model.trainable_weights, before, strict=True):
         # what is added to all keys alike makes no difference to a softmax
         assert np.any(weight.numpy() != old) or weight.path.endswith("key/bias"), weight.path
+
+
+def test_own_sentence_pairs_from_a_file(import_recipe, request, tmp_path):
+    """A vocabulary of their own, also of other scripts, and no picture of anybody else's data in the card."""
+    recipe = import_recipe(request.config.rootpath / "recipes" / "spanish_to_english.py")
+    pairs = [f"{number} раз\t{number} times" for number in range(400)]
+    (tmp_path / "pairs.tsv").write_text("\n".join(pairs), encoding="utf-8")
+    flags = [*FAMILY.recipes[0].small.split(), "--pairs", str(tmp_path / "pairs.tsv"), "--max-steps", "3"]
+    model = configs.run(recipe.main, [*flags, "--runs", str(tmp_path / "runs")])
+    assert model.card["data"]["source"] == "own"
+    assert {"translation", "score", "cut"} == set(model.predict(["7 раз"])[0])
+    assert "▁раз" in (model.directory / "assets" / "source.txt").read_text(encoding="utf-8").split("\n")

@@ -1,5 +1,6 @@
 """A series regressor from the adding problem to its artefact."""
 
+import functools
 import json
 from types import SimpleNamespace
 
@@ -7,6 +8,10 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+import tiny
+from family import Family, Recipe
+from family import series as six_steps
+from small import splits
 
 import zoo
 from zoo import config as configs
@@ -15,6 +20,55 @@ from zoo.cli import main
 from zoo.metrics import regression_scores
 
 LENGTH = 4
+SERIES = np.random.default_rng(0).normal(0, 1, (5, 7, 2)).round(2).tolist()
+
+
+def tiny_task(**arguments):
+    """A `SeriesRegressor` of series of two features."""
+    model = zoo.create_model("series_regressor", features=2, **arguments)
+    tiny.shake(model)
+    return zoo.SeriesRegressor(model, examples=SERIES[:3])
+
+
+FAMILY = Family(
+    builder="series_regressor",
+    common={"features": 2, "units": 4},
+    tiny=[
+        {"cell": "rnn"},
+        {"cell": "gru", "bidirectional": True, "targets": 3, "dropout": 0.5},
+        {"cell": "lstm", "layers": 2, "bidirectional": True},
+        {"cell": "transformer"},
+        {"cell": "transformer", "bidirectional": True},
+    ],
+    wrong=[
+        {"cell": "qrnn"},
+        {"features": 0},
+        {"targets": 0},
+        {"units": 0},
+        {"layers": 0},
+        {"dropout": 1.0},
+    ],
+    tensors={"series": six_steps},
+    tasks={"regressor gru": functools.partial(tiny_task, cell="gru", units=8, targets=2, bidirectional=True)},
+    inputs={"series": SERIES},
+    signatures=lambda task: {"serving_default": ({"series": "float [N, ?, 2]"}, {"value": "float [N, 2]"})},
+    data=lambda: splits((SERIES, np.arange(10.0).reshape(5, 2))),
+    misfits={
+        "more features": (
+            (np.zeros((3, 5, 4)), np.zeros((3, 2))),
+            r"series float32 \[\?, 2\].*float64 \[5, 4\]",
+        ),
+        "fewer targets": ((np.zeros((3, 5, 2)), np.zeros((3, 1))), r"value float32 \[2\].*float64 \[1\]"),
+        "texts": ((["a"], np.zeros((1, 2))), r"series float32 \[\?, 2\]"),
+    },
+    recipes=(
+        Recipe(
+            name="vanishing_gradients",
+            small="--lengths 6 --cells gru rnn --examples 60 --units 4",
+            source="synthetic",
+        ),
+    ),
+)
 
 
 @pytest.fixture(scope="module")
