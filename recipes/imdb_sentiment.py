@@ -14,7 +14,7 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a sentiment classifier on IMDB film reviews, or any text classifier on a CSV file of your own."""
 
-    # The recurrence; a table in the README compares them.
+    # The recurrence; docs/tasks/imdb_sentiment.md compares them.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "lstm"
     # Width of one direction.
     units: int = 64
@@ -36,7 +36,7 @@ class Config(zoo.RunConfig):
     word_dropout: float = 0.2
     # The longest n-gram of the linear path beside the recurrence; 0 leaves the path out.
     ngram_order: int = 3
-    # Weight of the linear path's logits; from 2 to 8 validation hardly changes, at 1 it is lower (benchmarks/ngram_weight.py).
+    # Weight of the linear path's logits; from 2 to 8 validation hardly changes (docs/tasks/imdb_sentiment.md).
     ngram_weight: float = 4.0
     # Which tenth of the training split validates.
     validation_fold: int = 0

@@ -161,8 +161,20 @@ def test_the_command_makes_the_same_configuration(settings, imdb):
     assert tyro.cli(imdb.Config, args=flags) == made
 
 
-def test_a_flag_of_several_values(import_recipe):
-    (path,) = (path for path in RECIPES if path.stem == "vanishing_gradients")
+SEVERAL = """
+from dataclasses import dataclass
+import zoo
+
+@dataclass(frozen=True, kw_only=True)
+class Config(zoo.RunConfig):
+    lengths: tuple[int, ...] = (1,)
+    cells: tuple[str, ...] = ("rnn", "gru")
+"""
+
+
+def test_a_flag_of_several_values(import_recipe, tmp_path):
+    path = tmp_path / "several.py"
+    path.write_text(SEVERAL)
     recipe = import_recipe(path)
     made = recipe.Config(lengths=(7, 9), cells=("gru",))
     flags = shlex.split(config.command(made))[2:]

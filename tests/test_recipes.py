@@ -1,6 +1,5 @@
 """Every recipe: its shape, and that it runs from data to artefact on the sample."""
 
-import csv
 import dataclasses
 import inspect
 import os
@@ -74,50 +73,3 @@ def test_a_recipe_runs_as_a_script_and_the_same_seed_gives_the_same_weights(tiny
     mine, other = cards.weights(artefact), cards.weights(tiny_artefact)
     assert mine.keys() == other.keys()
     assert all(np.array_equal(value, other[name]) for name, value in mine.items())
-
-
-def test_a_recipe_of_several_runs_goes_on_where_it_was_interrupted(import_recipe, tmp_path, monkeypatch, capsys):
-    recipe = import_recipe(ROOT / "recipes" / "vanishing_gradients.py")
-    flags = "--lengths 6 --cells rnn lstm --examples 60 --units 4 --epochs 2 --batch-size 10".split()
-    arguments, learn = [*flags, "--runs", str(tmp_path)], recipe.learn
-
-    def interrupted(config):
-        if config.cells == ("lstm",):
-            raise KeyboardInterrupt
-        return learn(config)
-
-    monkeypatch.setattr(recipe, "learn", interrupted)
-    with pytest.raises(SystemExit):
-        configs.run(recipe.main, arguments)
-    monkeypatch.setattr(recipe, "learn", learn)
-    capsys.readouterr()
-    model = configs.run(recipe.main, arguments)
-    said = capsys.readouterr().out
-    assert "2 runs: rnn at 6 steps, lstm at 6 steps." in said
-    assert said.count("Continuing after epoch 2 of 2") == 1
-    assert len(list((tmp_path / "vanishing_gradients").iterdir())) == 2
-
-    assert {"pictures/learning_curves.png", "pictures/gradient_flow.png"} < set(model.card["files"])
-    for title in ("Learning curves", "Gradient flow"):
-        assert f"![{title}](pictures/" in cards.render(model.card)
-    with (model.directory.parent / "who_learns.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert [(row["length"], row["cell"]) for row in rows] == [("6", "rnn"), ("6", "lstm")]
-    best = min(rows, key=lambda row: float(row["mean squared error"]))
-    assert model.card["task"]["arguments"]["cell"] == best["cell"]
-    # alone it comes out the same, whatever ran before it: the command of the card is for one run
-    command = model.card["run"]["command"].split()
-    assert command[command.index("--cells") + 1] == best["cell"]
-    again = configs.run(recipe.main, [*command[2:], "--runs", str(tmp_path / "again")])
-    assert again.card["scores"] == model.card["scores"]
-
-
-def test_a_recipe_of_several_runs_without_matplotlib(import_recipe, tmp_path, monkeypatch, capsys):
-    monkeypatch.delattr(zoo, "plots", raising=False)
-    monkeypatch.delitem(sys.modules, "zoo.plots", raising=False)
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    recipe = import_recipe(ROOT / "recipes" / "vanishing_gradients.py")
-    flags = "--lengths 4 --cells gru --examples 20 --units 2 --epochs 1 --runs".split()
-    model = configs.run(recipe.main, [*flags, str(tmp_path)])
-    assert 'Pictures left out: matplotlib is not installed: pip install "sequence-zoo[plots]"' in capsys.readouterr().out
-    assert not [name for name in model.card["files"] if name.startswith("pictures/")]

@@ -140,9 +140,9 @@ def test_a_run_is_named_for_its_recipe_and_else_for_what_it_began_with(imdb):
     assert configs.command(typed_in(epochs=2, fresh=True)) == "zoo.fit(task, data, Config(epochs=2))"
 
 
-def test_going_on_as_the_readme_shows_it(tiny_artefact, tmp_path, monkeypatch, capsys):
+def test_going_on_as_the_documents_show_it(tiny_artefact, tmp_path, monkeypatch, capsys):
     (code,) = re.findall(
-        r"```python\n((?:(?!```).)*load_task.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL
+        r"```python\n((?:(?!```).)*load_task.*?)```", (ROOT / "docs" / "own_data.md").read_text(encoding="utf-8"), re.DOTALL
     )
     monkeypatch.chdir(tmp_path)
     shutil.copytree(tiny_artefact, tmp_path / "saved_models" / "imdb_sentiment" / "1")

@@ -64,7 +64,7 @@ FAMILY = Family(
     recipes=(
         Recipe(
             name="vanishing_gradients",
-            small="--lengths 6 --cells gru rnn --examples 60 --units 4",
+            small="--length 6 --examples 60 --units 4",
             source="synthetic",
         ),
     ),
@@ -74,7 +74,7 @@ FAMILY = Family(
 @pytest.fixture(scope="module")
 def model(import_recipe, request, tmp_path_factory):
     recipe = import_recipe(request.config.rootpath / "recipes" / "vanishing_gradients.py")
-    flags = f"--lengths {LENGTH} --cells gru --units 16 --examples 1500 --epochs 12 --batch-size 25 --learning-rate 0.01 --runs"
+    flags = f"--length {LENGTH} --cell gru --units 16 --examples 1500 --epochs 12 --batch-size 25 --learning-rate 0.01 --runs"
     return configs.run(recipe.main, [*flags.split(), str(tmp_path_factory.mktemp("runs"))])
 
 

@@ -1,16 +1,18 @@
 """Times PyTorch's LSTM for `gpu_check.py`, in a process without TensorFlow: each brings a cuDNN of its own.
 
-python benchmarks/gpu_torch.py TIMED.npz speed|training    # → one line of JSON
+python benchmarks/kernels/gpu_torch.py TIMED.npz speed|training    # → one line of JSON
 """
 
 import json
-import statistics
 import sys
-import time
+from pathlib import Path
 
 import numpy as np
 from architecture import Architecture
 from torch_peer import Torch
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import medians
 
 
 def main(path, stage, rehearse):
@@ -21,15 +23,12 @@ def main(path, stage, rehearse):
     peer = Torch(architecture, weights, training=stage == "training")
     if peer.device != "cuda" and not rehearse:
         sys.exit("the installed PyTorch does not see the GPU")
-    x, times = peer.tensor(stored["x"]), []
+    x = peer.tensor(stored["x"])
     measured = {"device": peer.torch.cuda.get_device_name() if peer.device == "cuda" else "CPU"}
     if stage == "speed":
         measured["difference"] = float(np.max(np.abs(peer.numpy(peer(x)) - stored["y"])))
-    for _ in range(5 if rehearse else 43):
-        start = time.perf_counter()
-        peer.numpy(peer(x)[:1, -1, :1] if stage == "speed" else peer(x))
-        times.append(1e3 * (time.perf_counter() - start))
-    print(json.dumps(measured | {"milliseconds": statistics.median(times[3:])}))
+    call = {"torch": lambda: peer.numpy(peer(x)[:1, -1, :1] if stage == "speed" else peer(x))}
+    print(json.dumps(measured | {"milliseconds": medians(call, 2 if rehearse else 40)["torch"]}))
 
 
 if __name__ == "__main__":

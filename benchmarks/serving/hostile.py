@@ -1,7 +1,7 @@
 """What clients of `zoo serve` notice of others that send too much: 15 MB of JSON, or a few bytes that stand for long rows.
 
     pip install -e ".[benchmark,serve]"
-    python benchmarks/hostile.py                    # 2 CPU cores: about 2 minutes
+    python benchmarks/serving/hostile.py                    # 2 CPU cores: about 2 minutes
 
 The clients that are measured ask imdb_sentiment, whose requests arrive at random, 20 a second. Beside them, two others send one
 hostile request after the other: bodies of 15 MB to imdb_sentiment, or gRPC calls of 46 bytes, one value that stands for a
@@ -11,34 +11,25 @@ row of many steps, to vanishing_gradients. Writes results/hostile_cpu.csv.
 import collections
 import contextlib
 import os
-import socket
+import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 import requests
 import tyro
-from serving import bodies, load, serving
-from table import write
 from tensorflow_serving.apis import predict_pb2, prediction_service_pb2_grpc
+from throughput import bodies, free_port, load, serving
 
 import zoo
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import write
+
 MB = 15
 RATE = 20  # requests a second
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to measure."""
-
-    # Of each kind of hostile request.
-    seconds: float = 10.0
-    # Steps of a row by gRPC: beyond what is taken, and the most that is.
-    steps: tuple[int, ...] = (1_200_000, 10_000)
 
 
 def repeated(item: str) -> bytes:
@@ -92,18 +83,20 @@ def hostile(ask, replies, clients=2):
             thread.join()
 
 
-def main(options: Options):
-    """Measures and writes."""
+def main(seconds: float = 10.0, steps: tuple[int, ...] = (1_200_000, 10_000)):
+    """Measures and writes.
+
+    Args:
+        seconds: Of each kind of hostile request.
+        steps: Of a row by gRPC: beyond what is taken, and the most that is.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     rows = []
-    with tempfile.TemporaryDirectory() as directory, socket.socket() as free:
-        root = Path(directory)
+    with tempfile.TemporaryDirectory() as directory:
+        root, port = Path(directory), free_port()
         for name, artefact in {"zoo": "imdb_sentiment", "series": "vanishing_gradients"}.items():
             (root / name).symlink_to(zoo.load(artefact).directory.parent)
         bodies("imdb_sentiment", root / "bodies")
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        free.close()
         with serving(root, ["--grpc-port", str(port)]) as (_, address):
             kinds = {"nothing": None}
             kinds |= {f"{MB} MB of numbers": by_rest(address, repeated("0.8444218515250481"))}
@@ -113,11 +106,11 @@ def main(options: Options):
             kinds |= {
                 f"{MB} MB of one text": by_rest(address, b'{"instances": ["' + b"a film " * (MB * 1_000_000 // 7) + b'"]}')
             }
-            kinds |= {f"a row of {steps:,} steps": by_grpc(port, steps) for steps in options.steps}
+            kinds |= {f"a row of {count:,} steps": by_grpc(port, count) for count in steps}
             for kind, ask in kinds.items():
                 replies = collections.Counter()
                 with hostile(ask, replies):
-                    found = load(address, "zoo", root / "bodies", clients=1, seconds=options.seconds, rate=RATE)
+                    found = load(address, "zoo", root / "bodies", clients=1, seconds=seconds, rate=RATE)
                 row = {"beside": kind, "replies": " ".join(f"{key}:{count}" for key, count in sorted(replies.items()))}
                 row |= {"p50_ms": round(found["p50_ms"], 1), "p99_ms": round(found["p99_ms"], 1), "failed": found["failed"]}
                 rows.append(row)
@@ -127,4 +120,4 @@ def main(options: Options):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

@@ -6,11 +6,9 @@ import importlib.util
 import json
 import os
 import re
-import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -22,7 +20,10 @@ from peers import CELLS, Architecture
 
 import zoo
 
-ROOT = Path(__file__).parents[1]
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import medians
+
+ROOT = Path(__file__).parents[2]
 # What cuDNN calls its recurrent kernels: RNN_blockPersist_fp_LSTM, LSTM_elementWise_fp, elemWiseRNNcell, persistRNN, ...
 # Products (sgemm, cutlass, ...) are cuBLAS's, and known as cuDNN's only by the op that launched them.
 CUDNN = re.compile("rnn|lstm|gru", re.IGNORECASE)
@@ -164,19 +165,12 @@ def torch(directory, rehearse, stage, target):
 
 def _ratios(calls, rehearse, targets, file):
     """Medians of alternating calls, and the ratio of each other to the zoo with its target, if any; the medians to a file."""
-    times = {name: [] for name in calls}
-    for index in range(5 if rehearse else 43):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            if index >= 3:  # the first ones optimise the graph
-                times[name].append(1e3 * (time.perf_counter() - start))
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    file.write_text(json.dumps(medians), encoding="utf-8")
-    for name, median in medians.items():
+    ms = medians(calls, 2 if rehearse else 40)
+    file.write_text(json.dumps(ms), encoding="utf-8")
+    for name, median in ms.items():
         yield seen(f"{name}: milliseconds", median)
     for name, target in targets.items():
-        what, ratio = f"{name} / zoo", medians[name] / medians["zoo"]
+        what, ratio = f"{name} / zoo", ms[name] / ms["zoo"]
         yield seen(what, ratio) if target is None else at_least(what, ratio, target, gpu_only=True)
 
 

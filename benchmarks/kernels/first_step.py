@@ -1,6 +1,6 @@
 """How long the first step takes, before which a small model has done nothing: the zoo's recurrent layers against stock Keras.
 
-    python benchmarks/first_step.py                     # 2 idle CPU cores: about 12 minutes
+    python benchmarks/kernels/first_step.py                     # 2 idle CPU cores: about 12 minutes
 
 Of each case, in a fresh process: the first step of training by Adam (`train_on_batch`: it builds the optimizer, traces and
 runs), then the export of the trained model as a SavedModel, then loading that and the first call of its signature. The zoo and
@@ -17,7 +17,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import machine, read_by, write
 
 ROWS, STEPS, UNITS = 32, 50, 64
 PARTS = ("training", "export", "load")
@@ -29,16 +32,6 @@ CASES = (
     ("vectors", "lstm", 1, 1),
     ("vectors", "gru", 1, 1),
 )
-
-
-@dataclass(frozen=True)
-class Options:
-    """What is measured."""
-
-    # Processes of each case and library.
-    repeats: int = 3
-    # Measure again what is there.
-    fresh: bool = False
 
 
 @contextlib.contextmanager
@@ -68,13 +61,9 @@ def measure(library, inputs, cell, layers, directions):
     found = {}
     with timed(found, "training"):
         model.train_on_batch(x, np.zeros([ROWS, STEPS, 1], "float32"))
-    spec = tf.TensorSpec([None, *model.input.shape[1:]], model.input.dtype, name="x")
-    module = tf.Module()
-    module.weights = [weight.value for weight in model.weights]
     with tempfile.TemporaryDirectory() as directory:
         with timed(found, "export"), zoo.kernels.export_scope():
-            serve = tf.function(lambda x: {"y": model(x, training=False)}, input_signature=[spec], autograph=False)
-            tf.saved_model.save(module, directory, signatures=serve)
+            peers.save(model, directory)
         with timed(found, "load"):
             tf.saved_model.load(directory).signatures["serving_default"](x=tf.constant(x))["y"].numpy()
     return found
@@ -82,8 +71,6 @@ def measure(library, inputs, cell, layers, directions):
 
 def compare(case, repeats):
     """The row of a case: medians, and the ratios of the clock's and of the processor's."""
-    from recurrent import machine
-
     found = {"zoo": [], "keras": []}
     for _ in range(repeats):
         for library, runs in found.items():
@@ -99,15 +86,18 @@ def compare(case, repeats):
     return row
 
 
-def main(options: Options):
-    """Measures the cases that are missing, and writes the table after each."""
-    import table
+def main(repeats: int = 3, fresh: bool = False):
+    """Measures the cases that are missing, and writes the table after each.
 
-    rows = {tuple(row[name] for name in KEY): row for row in table.read("first_step")}
+    Args:
+        repeats: Processes of each case and library.
+        fresh: Measure again what is there.
+    """
+    rows = read_by("first_step", KEY)
     for case in CASES:
-        if options.fresh or tuple(map(str, case)) not in rows:
-            rows[tuple(map(str, case))] = compare(case, options.repeats)
-            table.write("first_step", list(rows.values()))
+        if fresh or tuple(map(str, case)) not in rows:
+            rows[tuple(map(str, case))] = compare(case, repeats)
+            write("first_step", rows.values())
 
 
 if __name__ == "__main__":
@@ -117,4 +107,4 @@ if __name__ == "__main__":
     else:
         import tyro
 
-        main(tyro.cli(Options))
+        tyro.cli(main)

@@ -1,31 +1,25 @@
 """What one would use in place of `imdb_sentiment`: linear models over n-grams, from scikit-learn, on the same files.
 
-    python benchmarks/imdb_baselines.py --data-dir DIR        # about 5 minutes; needs the extra [benchmark]
+    python benchmarks/models/imdb_baselines.py --data-dir DIR        # about 5 minutes; needs the extra [benchmark]
 
 Trained on the 25,000 official training reviews, scored on the 25,000 test reviews; nothing is chosen on either.
 Writes results/imdb_baselines.csv.
 """
 
+import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import tyro
 from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
-from table import write
 
 import zoo
 from zoo.metrics import proportion
 
-
-@dataclass(frozen=True)
-class Options:
-    """Which data to read."""
-
-    # Directory of prepared data, with tfds/ below it.
-    data_dir: Path | None = None
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import write
 
 
 def texts(dataset):
@@ -51,9 +45,13 @@ def naive_bayes_weighted(train, labels, test):
     return model.predict(vectorizer.transform(test).astype(np.float32).multiply(ratio).tocsr()), len(ratio)
 
 
-def main(options: Options):
-    """Fits and scores both, and writes the table."""
-    reviews = zoo.data.imdb_reviews(zoo.RunConfig(data="real", data_dir=options.data_dir))
+def main(data_dir: Path | None = None):
+    """Fits and scores both, and writes the table.
+
+    Args:
+        data_dir: Directory of prepared data, with tfds/ below it.
+    """
+    reviews = zoo.data.imdb_reviews(zoo.RunConfig(data="real", data_dir=data_dir))
     train, labels = texts(reviews.train.concatenate(reviews.validation))
     test, truth = texts(reviews.test)
     rows = []
@@ -68,4 +66,4 @@ def main(options: Options):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

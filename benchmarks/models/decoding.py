@@ -1,6 +1,6 @@
 """One sentence through the shipped translator against the decoding loops of the tutorials, same weights, one run.
 
-    python benchmarks/decoding.py                    # about 2 minutes
+    python benchmarks/models/decoding.py                    # about 2 minutes
 
 `keras_loop` decodes as the Keras example "English-to-Spanish translation with a sequence-to-sequence Transformer" does: a
 Python loop that runs the whole model on the growing prefix at each step. `step_loop` decodes as TensorFlow's tutorial "Neural
@@ -9,31 +9,23 @@ the text and end with a text. Calls alternate, and medians are compared. Writes 
 """
 
 import statistics
-import time
-from dataclasses import dataclass
+import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 import tyro
-from rich.progress import track
-from table import write
 
 import zoo
 from zoo.data.spanish_phrases import spanish_phrases
 from zoo.preprocessing import SubWords
 from zoo.tasks.writer import allowed
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import medians, write
+
 LIMIT = 64
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to time."""
-
-    # Name or path of the artefact.
-    artefact: str = "spanish_to_english"
-    # Sentences, each once with each decoder.
-    sentences: int = 40
+WARM_UP = 3  # the first calls optimise the graph
 
 
 def keras_loop(task, text):
@@ -63,43 +55,46 @@ def step_loop(task, text):
     return task.target_words.decode(tf.constant([written]))
 
 
-def main(options: Options):
-    """Times all of them on each sentence, and writes the table."""
-    task, model = zoo.load_task(options.artefact), zoo.load(options.artefact)
+def main(artefact: str = "spanish_to_english", sentences: int = 40):
+    """Times all of them on each sentence, and writes the table.
+
+    Args:
+        artefact: Name or path of the artefact.
+        sentences: Sentences, each once with each decoder.
+    """
+    task, model = zoo.load_task(artefact), zoo.load(artefact)
     decoders = {
         "zoo_greedy": lambda text: model.signatures["greedy"](text=text)["translation"],
         "zoo_beam_5": lambda text: model.signatures["serving_default"](text=text)["translation"],
         "step_loop": lambda text: step_loop(task, text),
         "keras_loop": lambda text: keras_loop(task, text),
     }
-    sentences = [spanish for spanish, _ in spanish_phrases()["test"]][: options.sentences]
-    times, answers = {name: [] for name in decoders}, {name: [] for name in decoders}
-    for row, sentence in enumerate(track([sentences[0]] * 3 + sentences)):
-        text = tf.constant([sentence])
-        for name, decode in decoders.items():
-            start = time.perf_counter()
-            answer = decode(text).numpy()[0].decode()
-            if row >= 3:  # the first ones optimise the graph
-                times[name].append(1e3 * (time.perf_counter() - start))
-                answers[name].append(answer)
-    medians = {name: statistics.median(values) for name, values in times.items()}
-    words = statistics.mean(len(answer.split()) for answer in answers["zoo_greedy"])
-    same = {name: np.mean([a == b for a, b in zip(answers[name], answers["zoo_greedy"], strict=True)]) for name in decoders}
+    texts = [tf.constant([spanish]) for spanish, _ in spanish_phrases()["test"]][:sentences]
+    answers = {name: [] for name in decoders}
+
+    def reader(name):  # reads the next sentence at each call
+        rest = iter(texts[:1] * WARM_UP + texts)
+        return lambda: answers[name].append(decoders[name](next(rest)).numpy()[0].decode())
+
+    ms = medians({name: reader(name) for name in decoders}, len(texts), warm_up=WARM_UP)
+    greedy = answers["zoo_greedy"]
+    words = statistics.mean(len(answer.split()) for answer in greedy[WARM_UP:])
+    same = {name: np.mean([a == b for a, b in zip(answers[name], greedy, strict=True)][WARM_UP:]) for name in decoders}
     write(
         "decoding_cpu",
         [
             {
                 "decoder": name,
-                "sentences": len(sentences),
+                "sentences": len(texts),
                 "words_written": round(words, 1),
                 "median_ms": round(median, 2),
-                "ratio_to_zoo_greedy": round(median / medians["zoo_greedy"], 2),
+                "ratio_to_zoo_greedy": round(median / ms["zoo_greedy"], 2),
                 "same_as_zoo_greedy": round(float(same[name]), 3),
             }
-            for name, median in medians.items()
+            for name, median in ms.items()
         ],
     )
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

@@ -1,7 +1,7 @@
 """Time and memory against the length of a sequence: one training step and one call of each cell, of the zoo and stock Keras.
 
-    python benchmarks/long_sequences.py                    # about 6 minutes on 2 CPU cores
-    python benchmarks/long_sequences.py --plot-only        # only draws the picture anew
+    python benchmarks/kernels/long_sequences.py                    # about 6 minutes on 2 CPU cores
+    python benchmarks/kernels/long_sequences.py --plot-only        # only draws the picture anew
 
 A layer with all its outputs, batch 8, 64 units, 2 features. Training: mean of squares, its gradients for weights and
 inputs (as a layer below needs them), plain SGD, in a `tf.function` as `zoo.fit` traces it. Inference: the zoo's as it is in an
@@ -12,11 +12,9 @@ time is the median of the calls after the first.
 Writes results/long_sequences_cpu.csv and .png. Linear in the length is an exponent of 1.
 """
 
-import csv
 import multiprocessing
 import os
-import statistics
-import time
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,11 +28,13 @@ from rich.progress import track
 
 import zoo
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import RESULTS, medians, read, write
+
 CELLS = {"rnn": "SimpleRNN", "gru": "GRU", "lstm": "LSTM"}
 PEERS = {"zoo": zoo.layers, "keras": keras.layers}
 MODES = ("training", "inference")
 BATCH, UNITS, FEATURES = 8, 64, 2
-RESULTS = Path(__file__).with_name("results")
 MEASURES = {"ms": "milliseconds", "peak_mb": "peak memory, MB"}
 
 
@@ -79,13 +79,9 @@ def measure(cell, peer, mode, steps, calls, sender) -> None:
         function(short)
     Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew, at what is held now
     base = _megabytes("VmRSS")
-    times = []
-    while len(times) < 3 or (len(times) <= calls and sum(times) < 6000):
-        start = time.perf_counter()
-        function(long)
-        times.append(1e3 * (time.perf_counter() - start))
+    ms = medians({"ms": lambda: function(long)}, calls, warm_up=1, seconds=6)["ms"]
     row = {"cell": cell, "peer": peer, "mode": mode, "steps": steps}
-    sender.send(row | {"ms": round(statistics.median(times[1:]), 2), "peak_mb": max(round(_megabytes("VmHWM") - base, 1), 0.1)})
+    sender.send(row | {"ms": round(ms, 2), "peak_mb": max(round(_megabytes("VmHWM") - base, 1), 0.1)})
 
 
 def _megabytes(field) -> float:
@@ -133,32 +129,24 @@ def plot(rows, path) -> None:
 
 
 def main(options: Options) -> None:
-    """Measures each case, writes each row, draws the picture and prints the exponents."""
+    """Measures each case, writes each row, draws the picture."""
     table = options.out / "long_sequences_cpu.csv"
     if not options.plot_only:
-        options.out.mkdir(parents=True, exist_ok=True)
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"
         cases = [(c, p, m, steps) for m in MODES for c in CELLS for p in PEERS for steps in sorted(options.lengths)]
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(["zoo.layers"])  # TensorFlow is imported once; its runtime starts in each process
-        with table.open("w", newline="", encoding="utf-8") as file:
-            writer = csv.DictWriter(file, ("cell", "peer", "mode", "steps", *MEASURES))
-            writer.writeheader()
-            for case in track(cases):
-                receiver, sender = context.Pipe(duplex=False)
-                process = context.Process(target=measure, args=(*case, options.calls, sender))
-                process.start()
-                sender.close()
-                writer.writerow(receiver.recv())
-                process.join()
-                file.flush()
-    with table.open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
+        measured = []
+        for case in track(cases):
+            receiver, sender = context.Pipe(duplex=False)
+            process = context.Process(target=measure, args=(*case, options.calls, sender))
+            process.start()
+            sender.close()
+            measured.append(receiver.recv())
+            process.join()
+            write(table, measured, show=False)
+    rows = read(table)
     plot(rows, table.with_suffix(".png"))
-    print("| mode | cell | peer | exponent of time | exponent of peak memory |\n|---|---|---|---|---|")
-    for mode, cell, peer in sorted({(row["mode"], row["cell"], row["peer"]) for row in rows}, reverse=True):
-        part = [row for row in rows if (row["mode"], row["cell"], row["peer"]) == (mode, cell, peer)]
-        print(f"| {mode} | {cell} | {peer} | {exponent(part, 'ms'):.2f} | {exponent(part, 'peak_mb'):.2f} |")
     print(f"Written: {table} and {table.with_suffix('.png')}")
 
 

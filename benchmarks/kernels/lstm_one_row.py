@@ -1,6 +1,6 @@
 """Where the time of an LSTM goes that reads one row, against the arithmetic: 128 units, 100 steps, on a CPU.
 
-    python benchmarks/lstm_one_row.py             # about half a minute
+    python benchmarks/kernels/lstm_one_row.py             # about half a minute
 
 A step multiplies the inputs and the state, 256 numbers, by 256 x 512 weights. No step can start before the last is done, so
 these are matrix-vector products, and all that a product can do is to read half a megabyte of weights from the cache: this is
@@ -9,18 +9,19 @@ results/lstm_one_row_cpu.csv.
 """
 
 import functools
-import statistics
-import time
+import sys
+from pathlib import Path
 
 import numpy as np
 import tensorflow as tf
 from peers import Architecture, Keras, Zoo, initial_weights
-from table import write
 
 from zoo.kernels import LSTM
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import WARM_UP, medians, write
+
 UNITS, STEPS, ROUNDS = 128, 100, 400
-WARM_UP = 100  # rounds; the executor's estimates of what an op costs settle only after about 90 calls
 
 
 def products(weights, row):
@@ -46,13 +47,7 @@ def main():
         "BlockLSTMV2 alone": functools.partial(op, tf.transpose(x, [1, 0, 2])),
         "its matrix-vector products alone": functools.partial(products, joined, row),
     }
-    times = {name: [] for name in calls}
-    for _ in range(WARM_UP + ROUNDS):
-        for name, call in calls.items():
-            start = time.perf_counter()
-            call()
-            times[name].append(time.perf_counter() - start)
-    ms = {name: 1e3 * statistics.median(values[WARM_UP:]) for name, values in times.items()}
+    ms = medians(calls, ROUNDS, warm_up=WARM_UP)
     whole = ms["stock Keras, reloaded SavedModel"]
     write(
         "lstm_one_row_cpu",

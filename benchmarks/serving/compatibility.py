@@ -1,7 +1,7 @@
 """Which releases of TensorFlow load the shipped artefacts and answer as their cards say.
 
-    python benchmarks/compatibility.py                            # about 4 minutes, most of it installing
-    python benchmarks/compatibility.py --releases 2.20 2.16
+    python benchmarks/serving/compatibility.py                            # about 4 minutes, most of it installing
+    python benchmarks/serving/compatibility.py --releases 2.20 2.16
 
 TensorFlow Serving X.Y is built on TensorFlow X.Y. For each release this makes a virtual environment in a temporary directory,
 with `tensorflow-cpu` of that release alone, and in it loads every artefact the two ways that TensorFlow Serving's loader knows:
@@ -14,14 +14,15 @@ import subprocess
 import sys
 import tempfile
 import venv
-from dataclasses import dataclass
 from pathlib import Path
 
 import tyro
 from rich.progress import track
-from table import write
 
-ROOT = Path(__file__).parents[1] / "saved_models"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import write
+
+ROOT = Path(__file__).parents[2] / "saved_models"
 
 # Runs where there is TensorFlow and NumPy alone.
 PROBE = """
@@ -57,14 +58,6 @@ with tf.Graph().as_default(), tf.compat.v1.Session() as session:
 """
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to try."""
-
-    # Releases of TensorFlow: that of the image which `zoo deploy` pins, and the oldest that Python 3.11 has.
-    releases: tuple[str, ...] = ("2.19", "2.12")
-
-
 def environment(release: str, root: Path) -> Path:
     """The Python of a new virtual environment with a release of TensorFlow."""
     venv.create(root, with_pip=True)
@@ -80,13 +73,17 @@ def verdict(python: Path, directory: Path) -> str:
     return "ok" if done.returncode == 0 else (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:200]
 
 
-def main(options: Options):
-    """Tries every release on every artefact, and writes the table."""
+def main(releases: tuple[str, ...] = ("2.19", "2.12")):
+    """Tries every release on every artefact, and writes the table.
+
+    Args:
+        releases: Those of TensorFlow: that of the image which `zoo deploy` pins, and the oldest that Python 3.11 has.
+    """
     artefacts = sorted(path.parent for path in ROOT.glob("*/*/card.json"))
     if not artefacts:
         sys.exit(f"error: there is no artefact below {ROOT}.")
     rows = []
-    for release in track(options.releases, description="releases"):
+    for release in track(releases, description="releases"):
         with tempfile.TemporaryDirectory() as directory:
             python = environment(release, Path(directory))
             for artefact in artefacts:
@@ -97,4 +94,4 @@ def main(options: Options):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

@@ -2,33 +2,25 @@
 
     python recipes/imdb_sentiment.py --data-dir DIR
     python recipes/imdb_sentiment.py --data-dir DIR --cell gru
-    python benchmarks/ngram_weight.py RUN RUN --data-dir DIR               # the two runs; a minute
+    python benchmarks/models/ngram_weight.py RUN RUN --data-dir DIR               # the two runs; a minute
 
 Every run is scored on the fold it did not train on, through its artefact's signature `parts`; test plays no role.
 Writes results/ngram_weight.csv.
 """
 
 import json
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
 import numpy as np
 import tyro
-from table import write
 
 import zoo
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import write
+
 WEIGHTS = (0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0)
-
-
-@dataclass(frozen=True)
-class Options:
-    """Which runs, on which data."""
-
-    # Directories of finished runs, of any fold or cell.
-    runs: tyro.conf.Positional[tuple[Path, ...]]
-    # Directory of prepared data, with tfds/ below it.
-    data_dir: Path | None = None
 
 
 def accuracies(run: Path, data_dir) -> dict:
@@ -49,11 +41,15 @@ def accuracies(run: Path, data_dir) -> dict:
     return {"cell": config["cell"], "fold": fold, "examples": len(texts), **scores}
 
 
-def main(options: Options):
-    """Prints and writes one row a run."""
-    rows = [accuracies(run, options.data_dir) for run in options.runs]
-    write("ngram_weight", rows)
+def main(runs: tyro.conf.Positional[tuple[Path, ...]], data_dir: Path | None = None):
+    """Prints and writes one row a run.
+
+    Args:
+        runs: Directories of finished runs, of any fold or cell.
+        data_dir: Directory of prepared data, with tfds/ below it.
+    """
+    write("ngram_weight", [accuracies(run, data_dir) for run in runs])
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

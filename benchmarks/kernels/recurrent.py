@@ -1,8 +1,8 @@
-"""The zoo's recurrent layers against stock Keras, Keras with XLA, PyTorch, ONNX Runtime and (on a GPU) JAX, in one run.
+"""The zoo's recurrent layers against stock Keras, Keras with XLA, PyTorch and ONNX Runtime, in one run.
 
     pip install -e ".[benchmark]"
-    python benchmarks/recurrent.py                      # 2 CPU cores: about 90 minutes
-    python benchmarks/recurrent.py --plot-only          # only draw what is there
+    python benchmarks/kernels/recurrent.py                      # 2 CPU cores: about 90 minutes
+    python benchmarks/kernels/recurrent.py --plot-only          # only draw what is there
 
 It can be interrupted: a row is written as soon as it is measured, and the next run goes on with those that are missing.
 
@@ -20,14 +20,12 @@ Every row says which machine it was measured on; only its ratios can be compared
 results/recurrent_DEVICE.csv and .png, and results/roofline_DEVICE.csv.
 """
 
-import csv
 import functools
 import itertools
 import math
-import os
-import platform
 import re
 import statistics
+import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,13 +39,14 @@ from matplotlib.figure import Figure
 from peers import CELLS, PEERS, Architecture
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-RESULTS = Path(__file__).with_name("results")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import RESULTS, WARM_UP, machine, read_by, take_turns, write
+
 MODES = ("inference", "training")
 LIMIT = 1e-4  # largest difference to stock Keras
 STEEP = 1e3  # learning rate of the step that is compared: the gradients, about 1e-4, must not drown in the weights' rounding
-WARM_UP = 100  # calls; what TensorFlow's executor believes an op to cost settles only after about 90
 PAUSE = 0.02  # seconds for the threads of the peer before to fall asleep: those of OpenMP spin for some milliseconds
-COMPARED = ("keras", "keras_xla", "torch", "onnxruntime", "jax")
+COMPARED = ("keras", "keras_xla", "torch", "onnxruntime")
 KEY = ("inputs", "cell", "directions", "layers", "units", "batch", "length", "mode")
 
 
@@ -65,11 +64,9 @@ class Options:
     lengths: tuple[int, ...] = (25, 100, 200, 400)
     # What is timed.
     modes: tuple[Literal["inference", "training"], ...] = MODES
-    # Where XLA takes part, which compiles for some seconds each: the printed table and some more, everywhere, or nowhere.
-    xla: Literal["short", "all", "none"] = "short"
     # Measure again what is there.
     fresh: bool = False
-    # Draw the picture and print the table of what is there.
+    # Only draw the picture of what is there.
     plot_only: bool = False
     # Where to write.
     out: Path = RESULTS
@@ -117,14 +114,6 @@ class Case:
         return 4 + self.gflop / 4
 
 
-# The short table that is printed at the end.
-TABLE = [
-    *(Case.of("vectors", cell, 1, 1, 128, batch, 100, "inference") for batch in (1, 32) for cell in ("lstm", "gru", "rnn")),
-    *(Case.of("tokens", "lstm", 2, 2, 64, batch, 200, "inference") for batch in (1, 32)),
-    *(Case.of("vectors", cell, 1, 1, 128, 32, 200, "training") for cell in ("lstm", "gru")),
-]
-
-
 def grid(options: Options) -> list[Case]:
     """All cases that the options leave, those of one model next to each other."""
     batches = (1, 8, 32, 128)
@@ -143,15 +132,14 @@ def grid(options: Options) -> list[Case]:
     ]
 
 
-def taking_part(case: Case, available, xla: str) -> list[str]:
-    """Names of the peers that a case compares, the reference first."""
-    compiled = {"all": True, "none": False, "short": case in TABLE or (case.length == 100 and case.batch in (1, 32))}[xla]
+def taking_part(case: Case, available) -> list[str]:
+    """Names of the peers that a case compares, the reference first; XLA, which compiles each for some seconds, in a few."""
     return [
         name
         for name, peer in available.items()
         if case.architecture.cell in peer.cells
         and (case.mode == "inference" or peer.trains)
-        and (name != "keras_xla" or compiled)
+        and (name != "keras_xla" or (case.length in (100, 200) and case.batch in (1, 32)))
     ]
 
 
@@ -188,26 +176,6 @@ def difference(mode, expected, values) -> float:
     return max(float(np.abs(one - other).max() / scale) for one, other, scale in arrays)
 
 
-def take_turns(calls: dict) -> dict[str, list[float]]:
-    """Seconds of the calls of each peer, which take turns: 3 each if one takes over 1.5 s, else 5 to 41 in about 2 s.
-
-    In a turn of short calls the first is not counted: it finds the caches as the peer before left them.
-    """
-    times = {name: [] for name in calls}
-    start, rounds, slowest = time.perf_counter(), 0, 0.0
-    while rounds < (3 if slowest > 1.5 else 5) or (time.perf_counter() - start < 2 and rounds < 41):
-        for name, call in calls.items():
-            time.sleep(PAUSE)
-            for _ in range(1 if slowest > 0.1 else 2):
-                before = time.perf_counter()
-                call()
-                seconds = time.perf_counter() - before
-            times[name].append(seconds)
-            slowest = max(slowest, seconds)
-        rounds += 1
-    return times
-
-
 def measure(case: Case, models: dict, weights) -> dict:
     """The row of a case.
 
@@ -223,8 +191,8 @@ def measure(case: Case, models: dict, weights) -> dict:
         if not differences[name] <= LIMIT:  # nor may it be NaN
             raise SystemExit(f"error: {name} differs from stock Keras by {differences[name]:.1e} in {' '.join(case.key)}.")
     calls = {name: functools.partial(model, model.tensor(x)) for name, model in models.items()}
-    times = take_turns(calls)
-    ms = {name: 1e3 * statistics.median(values) for name, values in times.items()}
+    times = take_turns(calls, 41, warm_up=0, seconds=2, pause=PAUSE)
+    ms = {name: statistics.median(values) for name, values in times.items()}
     row = dict(zip(KEY, case.key, strict=True)) | {"machine": machine()}
     row |= {f"{name}_ms": f"{value:.4g}" for name, value in ms.items()}
     row |= {f"vs_{name}": f"{ms[name] / ms['zoo']:.2f}" for name in COMPARED if name in ms}
@@ -259,32 +227,6 @@ def roofline() -> dict[str, float]:
     }
 
 
-def machine() -> str:
-    """The processor, as far as it says, and its cores."""
-    cpu = Path("/proc/cpuinfo")
-    said = dict(re.findall(r"^(.*\S)\s*: (.*)$", cpu.read_text() if cpu.exists() else "", re.MULTILINE))
-    numbers = f" family {said['cpu family']} model {said['model']}" if "cpu family" in said else ""
-    return f"{said.get('model name', platform.machine())}{numbers}, {os.cpu_count()} cores"
-
-
-def read(path: Path, key=KEY) -> dict[tuple, dict]:
-    """The rows of a table, of cases say, by key."""
-    if not path.exists():
-        return {}
-    with path.open(newline="", encoding="utf-8") as file:
-        return {tuple(row[name] for name in key): row for row in csv.DictReader(file)}
-
-
-def write(path: Path, rows: list[dict], columns) -> None:
-    """Writes a table in one go: an interrupted run leaves the old one or the new one."""
-    part = path.with_suffix(".part")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, columns, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-    part.replace(path)
-
-
 def plot(rows: list[dict], path: Path, device: str) -> None:
     """Draws how many times as fast as stock Keras and as PyTorch the zoo is, by batch size: each case, and the medians."""
     figure = Figure((10, 6.5), layout="constrained")
@@ -296,7 +238,7 @@ def plot(rows: list[dict], path: Path, device: str) -> None:
             medians = []
             for place, batch in enumerate(batches):
                 panel = [row for row in rows if (row["mode"], row["cell"], row["batch"]) == (mode, cell, str(batch))]
-                ratios = [float(row[f"vs_{name}"]) for row in panel if row[f"vs_{name}"]]
+                ratios = [float(row[f"vs_{name}"]) for row in panel if row.get(f"vs_{name}")]
                 axes.plot([place + shift] * len(ratios), ratios, "o", color=colour, alpha=0.35, markersize=5, markeredgewidth=0)
                 medians.append(statistics.median(ratios) if ratios else math.nan)
             places = [place + shift for place in range(len(batches))]
@@ -316,51 +258,24 @@ def plot(rows: list[dict], path: Path, device: str) -> None:
     figure.savefig(path, dpi=100)
 
 
-def markdown(rows: dict[tuple, dict]) -> str:
-    """The short table, of those of its cases that are there: milliseconds, and times of the others / time of the zoo."""
-    columns = {"zoo_ms": "zoo, ms", "floor_ms": "floor, ms", "vs_keras": "Keras", "vs_keras_xla": "Keras + XLA"}
-    columns |= {"vs_torch": "PyTorch", "vs_onnxruntime": "ONNX Runtime", "vs_jax": "JAX"}
-    there = [rows[case.key] for case in TABLE if case.key in rows]
-    columns = {column: title for column, title in columns.items() if any(row.get(column) for row in there)}
-    lines = [f"| case | {' | '.join(columns.values())} |", "|---" * (1 + len(columns)) + "|"]
-    for row in there:
-        text = "text model of 2 layers in both directions, " if row["inputs"] == "tokens" else ""
-        name = f"{row['cell'].upper()} {row['units']}, {text}{row['mode']}, batch {row['batch']}, {row['length']} steps"
-        lines.append(f"| {name} | {' | '.join(row.get(column) or '–' for column in columns)} |")
-    return "\n".join(lines) if there else "No case of the short table is there."
-
-
-def summary(rows: list[dict]) -> str:
-    """How the zoo does against the two that take part everywhere, by what is done and the size of the batch."""
-    lines = ["| | cases | against | median | below 1 | least |", "|---" * 6 + "|"]
-    for name, batches in (("batch 1", {1}), ("batch 8 to 128", {8, 32, 128})):
-        for mode, peer in itertools.product(MODES, ("keras", "torch")):
-            part = [row for row in rows if row["mode"] == mode and int(row["batch"]) in batches and row[f"vs_{peer}"]]
-            if ratios := [float(row[f"vs_{peer}"]) for row in part]:
-                below = sum(ratio < 1 for ratio in ratios)
-                middle = f"{statistics.median(ratios):.2f} | {below} | {min(ratios):.2f} |"
-                lines.append(f"| {mode}, {name} | {len(ratios)} | {peer} | {middle}")
-    return "\n".join(lines)
-
-
 def main(options: Options):
-    """Measures what is missing, then draws the picture and prints the short table and a summary."""
+    """Measures what is missing, then draws the picture."""
     tf.get_logger().setLevel("ERROR")  # a notice at each export would break up the progress bar
     gpus = tf.config.list_physical_devices("GPU")
     for gpu in gpus:
-        tf.config.experimental.set_memory_growth(gpu, True)  # PyTorch and JAX need some too
+        tf.config.experimental.set_memory_growth(gpu, True)  # PyTorch needs some too
     tf.config.experimental.enable_tensor_float_32_execution(False)
     device = tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
     slug = re.sub(r"\W+", "_", device.lower())
     path, rates_path = options.out / f"recurrent_{slug}.csv", options.out / f"roofline_{slug}.csv"
     options.out.mkdir(parents=True, exist_ok=True)
-    rows = read(path)
+    rows = read_by(path, KEY)
     if not options.plot_only:
         fill(rows, path, rates_path, options, on_gpu=bool(gpus))
     if not rows:
         raise SystemExit(f"error: there is nothing in {path} to draw; run without --plot-only.")
     plot(list(rows.values()), path.with_suffix(".png"), device)
-    print(f"Written: {path} and .png\n{markdown(rows)}\n\n{summary(list(rows.values()))}")
+    print(f"Written: {path} and .png")
 
 
 def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options, on_gpu: bool) -> None:
@@ -371,19 +286,19 @@ def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options
     available = peers.available(on_gpu)
     todo = []
     for case in cases:
-        names = taking_part(case, available, options.xla)
+        names = taking_part(case, available)
         if options.fresh or not all(rows.get(case.key, {}).get(f"{name}_ms") for name in names):
             todo.append((case, names))
-    here, rates, known = machine(), roofline(), read(rates_path, ("machine",))
+    here, rates, known = machine(), roofline(), read_by(rates_path, ("machine",))
     if before := known.get((here,)):  # an interrupted run: the better ones, for a machine may be busy
         rates = {name: max(rate, float(before[name])) for name, rate in rates.items()}
     known[here,] = {"machine": here, **rates}
-    write(rates_path, known.values(), known[here,])
+    write(rates_path, known.values(), known[here,], show=False)
     for row in rows.values():
         if row["machine"] == here:
             row |= floor(row, rates)
     print(f"{len(cases)} cases, {len(cases) - len(todo)} of them there. {rates}", flush=True)
-    timed = [name for name in ("zoo", *COMPARED) if name != ("jax" if not on_gpu else "onnxruntime")]
+    timed = [name for name in ("zoo", *COMPARED) if not on_gpu or name != "onnxruntime"]
     columns = [*KEY, "machine", *(f"{name}_ms" for name in timed), *(f"vs_{name}" for name in timed[1:])]
     columns += ["gflop", "floor_ms", "zoo_share_of_floor", "calls", "zoo_first_call_s", "keras_xla_compile_s"]
     columns += ["largest_difference"]
@@ -403,7 +318,7 @@ def fill(rows: dict[tuple, dict], path: Path, rates_path: Path, options: Options
                 rows[case.key] = measure(case, {name: models[name] for name in names}, weights)
                 rows[case.key]["zoo_first_call_s"] = f"{first['zoo']:.2f}"
                 rows[case.key] |= floor(rows[case.key], rates)
-                write(path, rows.values(), columns)
+                write(path, rows.values(), columns, show=False)
                 progress.advance(bar, case.seconds)
 
 

@@ -1,7 +1,7 @@
 """Load on a server, by as many clients as are asked for; without TensorFlow, to take little of the machine that it measures.
 
-    python benchmarks/load.py URL BODIES --clients 64 --seconds 10        # closed loop: each client asks again when answered
-    python benchmarks/load.py URL BODIES --rate 50 --seconds 10           # open loop: requests arrive at random, 50 a second
+    python benchmarks/serving/load.py URL BODIES --clients 64 --seconds 10   # closed loop: each client asks again when answered
+    python benchmarks/serving/load.py URL BODIES --rate 50 --seconds 10      # open loop: requests arrive at random, 50 a second
 
 BODIES is a file with one JSON body a line; they are sent in turn. Prints one JSON object.
 """
@@ -13,7 +13,6 @@ import random
 import statistics
 import sys
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -23,36 +22,34 @@ LATE = 30  # seconds after which a request counts as failed
 MOST = 512  # requests of an open loop at the same time; one beyond counts as failed
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to send, and how."""
+async def drive(
+    url: tyro.conf.Positional[str],
+    bodies: tyro.conf.Positional[Path],
+    clients: int = 64,
+    rate: float | None = None,
+    seconds: float = 10.0,
+    warm_up: float = 2.0,
+    seed: int = 0,
+) -> dict:
+    """Sends requests; their number, latencies and failures.
 
-    # Where to.
-    url: tyro.conf.Positional[str]
-    # File of JSON bodies, one a line.
-    bodies: tyro.conf.Positional[Path]
-    # Clients of a closed loop.
-    clients: int = 64
-    # Requests a second of an open loop, in place of clients.
-    rate: float | None = None
-    # How long.
-    seconds: float = 10.0
-    # Before that, not counted.
-    warm_up: float = 2.0
-    # Of the arrivals.
-    seed: int = 0
-
-
-async def drive(options: Options) -> dict:
-    """Sends requests; their number, latencies and failures."""
-    bodies = itertools.cycle(options.bodies.read_text(encoding="utf-8").splitlines())
-    start = time.perf_counter() + options.warm_up
-    end = start + options.seconds
+    Args:
+        url: Where to.
+        bodies: File of JSON bodies, one a line.
+        clients: Of a closed loop.
+        rate: Requests a second of an open loop, in place of clients.
+        seconds: How long.
+        warm_up: Seconds before that, not counted.
+        seed: Of the arrivals.
+    """
+    contents = itertools.cycle(bodies.read_text(encoding="utf-8").splitlines())
+    start = time.perf_counter() + warm_up
+    end = start + seconds
     latencies, answered, failures = [], [], []
 
     async def ask(session, arrived):
         try:
-            async with session.post(options.url, data=next(bodies)) as reply:
+            async with session.post(url, data=next(contents)) as reply:
                 content = await reply.read()
                 failed = f"{reply.status}: {content[:200].decode(errors='replace')}" if reply.status != 200 else None
         except (aiohttp.ClientError, TimeoutError) as error:
@@ -68,7 +65,7 @@ async def drive(options: Options) -> dict:
             await ask(session, arrived)
 
     async def arrivals(session):
-        random_, asked, arrived = random.Random(options.seed), set(), time.perf_counter()
+        random_, asked, arrived = random.Random(seed), set(), time.perf_counter()
         while arrived < end:
             await asyncio.sleep(max(arrived - time.perf_counter(), 0))
             if len(asked) < MOST:
@@ -77,22 +74,22 @@ async def drive(options: Options) -> dict:
                 task.add_done_callback(asked.discard)
             else:
                 failures.append("too many at once")
-            arrived += random_.expovariate(options.rate)
+            arrived += random_.expovariate(rate)
         if asked:
             await asyncio.wait(asked)
 
     connector = aiohttp.TCPConnector(limit=0)
     async with aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=LATE)) as session:
-        if options.rate:
+        if rate:
             await arrivals(session)
         else:
-            await asyncio.gather(*(client(session) for _ in range(options.clients)))
+            await asyncio.gather(*(client(session) for _ in range(clients)))
     within = sum(start <= when < end for when in answered)  # whenever they arrived, else those in flight at either end are lost
     quantiles = statistics.quantiles(latencies, n=100, method="inclusive") if len(latencies) > 1 else [float("nan")] * 99
     return {
         "requests": len(latencies),
         "failed": len(failures),
-        "requests_per_s": within / options.seconds,
+        "requests_per_s": within / seconds,
         "p50_ms": 1e3 * quantiles[49],
         "p99_ms": 1e3 * quantiles[98],
         "first_failure": failures[0] if failures else None,
@@ -100,4 +97,4 @@ async def drive(options: Options) -> dict:
 
 
 if __name__ == "__main__":
-    json.dump(asyncio.run(drive(tyro.cli(Options))), sys.stdout)
+    json.dump(asyncio.run(tyro.cli(drive)), sys.stdout)

@@ -1,45 +1,44 @@
 """BLEU on validation by the exponent of the length in beam search's ranking, for the artefacts that write texts.
 
-    python benchmarks/length_penalty.py --data-dir DIR                    # about 3 minutes
+    python benchmarks/models/length_penalty.py --data-dir DIR                    # about 3 minutes
 
 Writes results/length_penalty.csv.
 """
 
-from dataclasses import dataclass
+import sys
 from pathlib import Path
 
 import tensorflow as tf
 import tyro
 from rich.progress import track
 from sacrebleu.metrics import BLEU
-from table import write
 
 import zoo
+from zoo.artefacts import find
 from zoo.metrics import _columns, _plain
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import write
 
 PENALTIES = (0.0, 0.5, 1.0, 1.5)
 
 
-@dataclass(frozen=True)
-class Options:
-    """What to compare."""
+def main(data_dir: Path, artefacts: tuple[str, ...] = (), examples: int = 250):
+    """Answers the same examples with each exponent, and writes the table.
 
-    # Directory of prepared data.
-    data_dir: Path
-    # Names or paths of artefacts.
-    artefacts: tuple[str, ...] = ("spanish_to_english", "flickr8k_captioning")
-    # Examples of the validation split, evenly taken.
-    examples: int = 250
-
-
-def main(options: Options):
-    """Answers the same examples with each exponent, and writes the table."""
+    Args:
+        data_dir: Directory of prepared data.
+        artefacts: Names or paths of artefacts that write texts, all published ones by default.
+        examples: Examples of the validation split, evenly taken.
+    """
     rows = []
-    for name in options.artefacts:
+    for name in artefacts or find.artefacts():
         facts = zoo.load(name).card
-        splits = getattr(zoo.data, facts["data"]["loader"])(zoo.RunConfig(data="real", data_dir=options.data_dir))
-        every = max(splits.sizes["validation"] // options.examples, 1)
-        inputs, references = zip(*list(splits.validation.as_numpy_iterator())[::every][: options.examples], strict=True)
+        if "length_penalty" not in facts["task"]:
+            continue
+        splits = getattr(zoo.data, facts["data"]["loader"])(zoo.RunConfig(data="real", data_dir=data_dir))
+        every = max(splits.sizes["validation"] // examples, 1)
+        inputs, references = zip(*list(splits.validation.as_numpy_iterator())[::every][:examples], strict=True)
         captions = facts["task"]["class"] == "ImageCaptioner"  # scored in lower case, without punctuation
         references = [[_plain(text.decode()) for text in texts] if captions else [texts] for texts in references]
         task = zoo.load_task(name)
@@ -65,4 +64,4 @@ def main(options: Options):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

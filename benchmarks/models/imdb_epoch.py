@@ -1,6 +1,6 @@
 """One epoch of the IMDB recipe as shipped, with the zoo's recurrent layers and with those of stock Keras; compiling included.
 
-    python benchmarks/imdb_epoch.py --data-dir DIR        # about 15 minutes
+    python benchmarks/models/imdb_epoch.py --data-dir DIR        # about 15 minutes
 
 All else is the same: data, batches, n-gram path, optimiser, seed. Runs alternate; the median is compared. Writes
 results/imdb_epoch_cpu.csv.
@@ -10,36 +10,22 @@ import dataclasses
 import statistics
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
 import keras
 import tyro
-from table import write
 
 import zoo
 from zoo import config as configs
 from zoo.layers import stack
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "recipes"))
+sys.path.insert(0, str(Path(__file__).parents[1]))
+sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))
 import imdb_sentiment
+from common import write
 
 STOCK = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU, "rnn": keras.layers.SimpleRNN}
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to time."""
-
-    # Directory of prepared data, with tfds/ below it.
-    data_dir: Path | None = None
-    # Runs of each kind.
-    repeats: int = 3
-    # The recurrent layers.
-    cell: str = "lstm"
-    # End an epoch early, to try this out.
-    max_steps: int | None = None
 
 
 def epoch(config, layers):
@@ -49,15 +35,20 @@ def epoch(config, layers):
         return imdb_sentiment.main(config)
 
 
-def main(options: Options):
-    """Times both, and writes the table."""
+def main(data_dir: Path | None = None, repeats: int = 3, cell: str = "lstm", max_steps: int | None = None):
+    """Times both, and writes the table.
+
+    Args:
+        data_dir: Directory of prepared data, with tfds/ below it.
+        repeats: Runs of each kind.
+        cell: The recurrent layers.
+        max_steps: End an epoch early, to try this out.
+    """
     rows, kinds = [], {"zoo": {}, "stock Keras": STOCK}
     with tempfile.TemporaryDirectory() as directory:
-        config = imdb_sentiment.Config(
-            data="real", data_dir=options.data_dir, epochs=1, cell=options.cell, max_steps=options.max_steps
-        )
+        config = imdb_sentiment.Config(data="real", data_dir=data_dir, epochs=1, cell=cell, max_steps=max_steps)
         runs = {name: [] for name in kinds}
-        for repeat in range(options.repeats):
+        for repeat in range(repeats):
             for name, layers in kinds.items():
                 place = Path(directory) / name / str(repeat)
                 runs[name].append(epoch(dataclasses.replace(config, runs=place), layers))
@@ -66,7 +57,7 @@ def main(options: Options):
             rows.append(
                 {
                     "layers": name,
-                    "cell": options.cell,
+                    "cell": cell,
                     "seconds": round(seconds[name], 1),
                     "of each run": " ".join(f"{run.seconds:.1f}" for run in runs[name]),
                     "ratio": round(seconds["stock Keras"] / seconds[name], 2),
@@ -77,4 +68,4 @@ def main(options: Options):
 
 
 if __name__ == "__main__":
-    main(tyro.cli(Options))
+    tyro.cli(main)

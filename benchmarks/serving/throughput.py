@@ -1,8 +1,8 @@
 """Load on `zoo serve`: every shipped model against the stock Keras export of the same, behind the same server.
 
     pip install -e ".[benchmark,serve]"
-    python benchmarks/serving.py                    # 2 CPU cores: about 18 minutes
-    python benchmarks/serving.py --soak 600         # memory and failures over ten minutes
+    python benchmarks/serving/throughput.py                    # 2 CPU cores: about 18 minutes
+    python benchmarks/serving/throughput.py --soak 600         # memory and failures over ten minutes
 
 It can be interrupted: the rows of a model are written when it is done, and the next run goes on with those that are missing.
 
@@ -35,13 +35,15 @@ from latency import stock_export
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 from rich.progress import track
-from table import read, write
 
 import zoo
+from zoo.artefacts import find
 from zoo.artefacts import save as saving
 from zoo.data.film_reviews import film_reviews
 
-RESULTS = Path(__file__).with_name("results")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import RESULTS, read, write
+
 BODIES = 200  # different requests
 BATCHING = {"on": [], "off": ["--max-batch-size", "1"]}
 
@@ -50,15 +52,8 @@ BATCHING = {"on": [], "off": ["--max-batch-size", "1"]}
 class Options:
     """What to measure."""
 
-    # Which models.
-    models: tuple[str, ...] = (
-        "bilstm",
-        "imdb_sentiment",
-        "mnist_digits",
-        "spanish_to_english",
-        "flickr8k_captioning",
-        "vanishing_gradients",
-    )
+    # Which models: bilstm, names of artefacts; by default bilstm and all that are published.
+    models: tuple[str, ...] = ()
     # Clients of the closed loop.
     clients: int = 64
     # Of each measurement.
@@ -102,6 +97,13 @@ def bodies(name, path: Path) -> None:
     path.write_text("".join(json.dumps({"instances": [item]}) + "\n" for item in items), encoding="utf-8")
 
 
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
 @contextlib.contextmanager
 def serving(root: Path, flags):
     """A server of ROOT/zoo and what else there is; gives its process and its address."""
@@ -109,9 +111,7 @@ def serving(root: Path, flags):
     names = sorted(path.name for path in root.iterdir() if path.is_dir())
     blocks = (f'config {{ name: "{name}" base_path: "{name}" }}' for name in names)
     config.write_text(f"model_config_list {{ {' '.join(blocks)} }}", encoding="utf-8")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     command = [sys.executable, "-c", "from zoo.cli import main; main()", "serve", "--model-config-file", str(config)]
     command += ["--port", str(port), "--grpc-port", "0", "--max-enqueued-rows", "4096", *flags]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -217,7 +217,7 @@ def main(options: Options):
         soak(options)
         return
     rows = [] if options.fresh else read("serving_cpu")
-    for name in track(options.models, description="models"):
+    for name in track(options.models or ("bilstm", *find.artefacts()), description="models"):
         if not any(row["model"] == name for row in rows):
             rows += measure(name, options)
             write("serving_cpu", rows)

@@ -14,21 +14,20 @@ gradient`.
 import contextlib
 import importlib
 import importlib.util
-import os
 import tempfile
 
 import keras
 import numpy as np
 import tensorflow as tf
 from architecture import CELLS, RATE, VOCABULARY, Architecture, reordered, triples
-from torch_peer import Torch, from_torch, to_torch
+from torch_peer import Torch
 
 import zoo
 
 # Keras's gates in ONNX's order. Keras: z r h and i f c o; ONNX: z r h and i o f c.
 ONNX_ORDER = {"rnn": (0,), "gru": (0, 1, 2), "lstm": (0, 3, 1, 2)}
 
-__all__ = ["CELLS", "PEERS", "RATE", "Architecture", "available", "initial_weights", "stack"]
+__all__ = ["CELLS", "PEERS", "RATE", "Architecture", "available", "initial_weights", "save", "stack"]
 
 
 def stack(layers, architecture, **options) -> keras.Model:
@@ -59,6 +58,22 @@ def initial_weights(architecture) -> list[np.ndarray]:
     return weights
 
 
+def spec_of(model) -> tf.TensorSpec:
+    """What a model reads, in batches of any size, named x."""
+    return tf.TensorSpec([None, *model.input.shape[1:]], model.input.dtype, name="x")
+
+
+def save(model, directory, *, mask: bool = False) -> None:
+    """Saves a model with a signature over x, and with `mask` over mask, bool [N, T], too; its answer is y."""
+    signature = [spec_of(model), *([tf.TensorSpec([None, None], tf.bool, name="mask")] if mask else [])]
+    serve = tf.function(
+        lambda x, mask=None: {"y": model(x, mask=mask, training=False)}, input_signature=signature, autograph=False
+    )
+    module = tf.Module()
+    module.weights = [weight.value for weight in model.weights]
+    tf.saved_model.save(module, str(directory), signatures=serve)
+
+
 class Keras:
     """Stock Keras: as a SavedModel whose signature is called for inference, a `tf.function` for training."""
 
@@ -72,20 +87,16 @@ class Keras:
         self.model = stack(self.layers, architecture)
         self.rate = tf.Variable(RATE)
         self.reset(weights)
-        spec = tf.TensorSpec([None, *self.model.input.shape[1:]], self.model.input.dtype, name="x")
         if training:
-            self.run = tf.function(self.step, input_signature=[spec], autograph=False)
+            self.run = tf.function(self.step, input_signature=[spec_of(self.model)], autograph=False)
         else:
-            self.export(spec)
+            self.export()
 
-    def export(self, spec):
+    def export(self):
         """Saves the model and takes the signature of what is loaded."""
-        serve = tf.function(lambda x: {"y": self.model(x, training=False)}, input_signature=[spec], autograph=False)
-        module = tf.Module()
-        module.weights = [weight.value for weight in self.model.weights]
         with tempfile.TemporaryDirectory() as directory:
             with self.export_scope():
-                tf.saved_model.save(module, directory, signatures=serve)
+                save(self.model, directory)
             self.loaded = tf.saved_model.load(directory)  # kept: it owns the variables of its signatures
         signature = self.loaded.signatures["serving_default"]
         self.run = lambda x: signature(x=x)["y"]
@@ -156,76 +167,19 @@ class ONNXRuntime:
     numpy = staticmethod(np.asarray)
 
 
-class Jax:
-    """JAX's LSTM, which is cuDNN's."""
-
-    cells = ("lstm",)
-    trains = True
-
-    def __init__(self, architecture, weights, training):
-        import jax
-        from jax.experimental import rnn
-
-        jnp = jax.numpy
-        sizes = {"input_size": architecture.units, "hidden_size": architecture.units, "num_layers": architecture.layers}
-        sizes |= {"bidirectional": architecture.directions == 2}
-
-        def forward(flat, x):
-            state = jnp.zeros((architecture.layers * architecture.directions, len(x), architecture.units))
-            lengths = jnp.full(len(x), x.shape[1], jnp.int32)
-            return rnn.lstm(x, state, state, flat, lengths, **sizes, dropout=0.0, precision=jax.lax.Precision.HIGHEST)[0]
-
-        def step(flat, x, rate):
-            loss, gradient = jax.value_and_grad(lambda flat: jnp.mean(forward(flat, x) ** 2))(flat)
-            return loss, flat - rate * gradient
-
-        self.unpack = lambda: rnn.unpack_lstm_weights(self.flat, **sizes)
-        self.forward, self.step = jax.jit(forward), jax.jit(step, donate_argnums=0)
-        self.tensor, self.training = jnp.asarray, training
-        self.reset(weights)
-
-    def __call__(self, x):
-        if self.training:
-            outputs, self.flat = self.step(self.flat, x, self.rate)
-            self.flat.block_until_ready()
-        else:
-            outputs = self.forward(self.flat, x)
-        return outputs.block_until_ready()
-
-    def reset(self, weights, rate=RATE):
-        """See `Keras.reset`."""
-        layers = [to_torch("lstm", *triple) for triple in triples(weights)]
-        parts = [part for layer in layers for part in layer[:2]] + [part for layer in layers for part in layer[2:]]
-        self.flat, self.rate = self.tensor(np.concatenate([part.ravel() for part in parts])), rate
-
-    def weights(self):
-        """See `Keras.weights`."""
-        parts = [[np.array(part) for part in parts.values()] for parts in self.unpack()]
-        return [weight for layer in zip(*parts, strict=True) for weight in from_torch("lstm", *layer)]
-
-    numpy = staticmethod(np.asarray)
-
-
-PEERS = {"keras": Keras, "zoo": Zoo, "keras_xla": KerasXLA, "torch": Torch, "onnxruntime": ONNXRuntime, "jax": Jax}
+PEERS = {"keras": Keras, "zoo": Zoo, "keras_xla": KerasXLA, "torch": Torch, "onnxruntime": ONNXRuntime}
 
 
 def available(on_gpu: bool) -> dict[str, type]:
     """The peers that can be compared on this machine, the reference first; says of each other one why not."""
     missing = {}
-    for name, modules in {"torch": ("torch",), "onnxruntime": ("onnx", "onnxruntime"), "jax": ("jax",)}.items():
+    for name, modules in {"torch": ("torch",), "onnxruntime": ("onnx", "onnxruntime")}.items():
         if not all(importlib.util.find_spec(module) for module in modules):
-            wanted = '"jax[cuda12]"' if name == "jax" else '-e ".[benchmark]"'
-            missing[name] = f"it is not installed; pip install {wanted} brings it"
+            missing[name] = 'it is not installed; pip install -e ".[benchmark]" brings it'
     if on_gpu:
-        os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # JAX would take three quarters of the memory
-        blind = "the installed build does not see the GPU"
         if "torch" not in missing and not importlib.import_module("torch").cuda.is_available():
-            missing["torch"] = blind
-        if "jax" not in missing and importlib.import_module("jax").default_backend() != "gpu":
-            missing["jax"] = blind
+            missing["torch"] = "the installed build does not see the GPU"
         missing["onnxruntime"] = "it is compared on a CPU only"
-    else:
-        missing["jax"] = "its recurrent layers are cuDNN's, and there is no GPU"
     for name, reason in missing.items():
         print(f"Without {name}: {reason}.")
     return {name: peer for name, peer in PEERS.items() if name not in missing}

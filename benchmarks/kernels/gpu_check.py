@@ -1,9 +1,9 @@
 """Proves on a machine with a GPU that a SavedModel exported without one runs cuDNN's kernels there, and how fast.
 
-    python benchmarks/gpu_check.py                  # both steps, the export in a process that sees no GPU; at most 4 minutes
-    python benchmarks/gpu_check.py export DIR       # on any machine
-    python benchmarks/gpu_check.py check DIR        # on the one with a GPU
-    python benchmarks/gpu_check.py --rehearse       # all of it on a CPU, small: proves that this script works, and no more
+    python benchmarks/kernels/gpu_check.py              # both steps, the export in a process that sees no GPU; < 4 minutes
+    python benchmarks/kernels/gpu_check.py export DIR   # on any machine
+    python benchmarks/kernels/gpu_check.py check DIR    # on the one with a GPU
+    python benchmarks/kernels/gpu_check.py --rehearse   # all of it on a CPU, small: proves that this script works, no more
 
 Stages (`gpu_stages.py`), each in a process of its own, so that a crash costs one stage; those without a clock side by side:
 
@@ -20,7 +20,6 @@ which brings a cuDNN of its own, are made in a process without TensorFlow. The t
 results/gpu_check_GPU.csv. What has not ended after 4 minutes is stopped. The exit code is 1 if anything failed.
 """
 
-import csv
 import itertools
 import json
 import multiprocessing
@@ -47,6 +46,9 @@ from gpu_stages import ROOT, seen
 from peers import CELLS, Architecture
 
 import zoo
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common import RESULTS, write
 
 COLUMNS = ("stage", "what", "value", "target", "ok")
 SECONDS = 240  # of the whole, the export included
@@ -97,16 +99,8 @@ def _save(layers, architecture, directory, x, mask=None):
     model, stock = peers.stack(layers, architecture), peers.stack(keras.layers, architecture)
     model.set_weights(weights)
     stock.set_weights(weights)
-    signature = [tf.TensorSpec([None, None, architecture.units], name="x")]
-    if mask is not None:
-        signature.append(tf.TensorSpec([None, None], tf.bool, name="mask"))
-    serve = tf.function(
-        lambda x, mask=None: {"y": model(x, mask=mask, training=False)}, input_signature=signature, autograph=False
-    )
-    module = tf.Module()
-    module.weights = [weight.value for weight in model.weights]
     with zoo.kernels.export_scope():
-        tf.saved_model.save(module, str(directory), signatures=serve)
+        peers.save(model, directory, mask=mask is not None)
     return stock(x, mask=None if mask is None else tf.constant(mask), training=False).numpy()
 
 
@@ -184,7 +178,8 @@ def check(directory: Path, rehearse: bool, out: Path | None, end: float) -> bool
                 words = {True: "ok", False: "FAILED", None: ""}[row["ok"]]
                 print(f"{words:7} {row['what']}  {row['value']}  {row['target']}".rstrip(), flush=True)
             if out:
-                _write(table, out)
+                said = [{**row, "ok": {True: "ok", False: "FAILED", None: ""}[row["ok"]]} for row in table]
+                write(out, said, COLUMNS, show=False)
     failed = [row for row in table if row["ok"] is False]
     print(f"\n{len(failed)} of {sum(row['ok'] is not None for row in table)} FAILED." if failed else "\nAll ok.")
     return not failed
@@ -195,32 +190,24 @@ def _gpu_name():
     return tf.config.experimental.get_device_details(gpus[0]).get("device_name", "gpu") if gpus else None
 
 
-def _write(table, path):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, fieldnames=COLUMNS, extrasaction="ignore")
-        writer.writeheader()
-        writer.writerows({**row, "ok": {True: "ok", False: "FAILED", None: ""}[row["ok"]]} for row in table)
-
-
 def main(options: Options) -> None:
     """Runs the steps."""
     end = time.monotonic() + SECONDS
     if options.directory is None and options.step != "both":
-        sys.exit(f"{options.step} needs a directory: python benchmarks/gpu_check.py {options.step} DIR")
+        sys.exit(f"{options.step} needs a directory: python {sys.argv[0]} {options.step} DIR")
     if options.step == "export":
         options.directory.mkdir(parents=True, exist_ok=True)
         export(options.directory, options.rehearse)
         return
     if options.step == "check" and not (options.directory / "shipped.json").is_file():
-        sys.exit(f"There is no export in {options.directory}: python benchmarks/gpu_check.py export {options.directory}")
+        sys.exit(f"There is no export in {options.directory}: python {sys.argv[0]} export {options.directory}")
     gpu = _gpu_name()
     if not (gpu or options.rehearse):
         sys.exit("TensorFlow sees no GPU: nothing can be checked here. --rehearse tries the script on a CPU.")
     if options.rehearse:
         print("A rehearsal on the CPU: it proves nothing about a GPU.")
         os.environ["CUDA_VISIBLE_DEVICES"] = "-1"  # of the stages
-    out = options.out or (None if options.rehearse else Path(__file__).with_name("results"))
+    out = options.out or (None if options.rehearse else RESULTS)
     if out:
         slug = "rehearsal" if options.rehearse else re.sub(r"[^a-z0-9]+", "-", gpu.lower()).strip("-")
         out = out / f"gpu_check_{slug}.csv"
