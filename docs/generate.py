@@ -15,7 +15,7 @@ import re
 import statistics
 from pathlib import Path
 
-from zoo import files
+from zoo import files, names
 from zoo.artefacts import card as cards
 from zoo.artefacts import find
 from zoo.errors import ZooError
@@ -287,7 +287,7 @@ def stale() -> dict[Path, str]:
         try:
             new = generated(text, path.parent)
         except (ZooError, KeyError, OSError, TypeError) as error:
-            raise ZooError(f"{files.shown(path)}: {error}") from error
+            raise ZooError(f"{names.shown(path)}: {error}") from error
         if new != text:
             found[path] = new
     return found
@@ -296,4 +296,4 @@ def stale() -> dict[Path, str]:
 if __name__ == "__main__":
     for path, text in stale().items():
         files.write(path, text)
-        print(f"Written: {files.shown(path)}")
+        print(f"Written: {names.shown(path)}")

@@ -9,7 +9,7 @@ import pytest
 from processes import kill, started
 
 import zoo
-from zoo import files
+from zoo import files, names
 
 # Says so when it holds what it should, then waits until its input ends.
 HOLD = """
@@ -228,5 +228,5 @@ def test_tensorflow_gets_plain_names(tmp_path, name):
         assert place.samefile(tmp_path / name)
         assert (place == tmp_path / name) == name.startswith("plain")
         assert not set(str(place)) & set("[]*?\\\n\udcff")
-    files.shown(tmp_path / name).encode("utf-8")
-    assert files.shown(tmp_path / name).isprintable()
+    names.shown(tmp_path / name).encode("utf-8")
+    assert names.shown(tmp_path / name).isprintable()

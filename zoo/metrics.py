@@ -1,5 +1,6 @@
 """Scores of an artefact on raw test examples: each function takes a loaded `Model` and a test split, and gives named scores."""
 
+import json
 import math
 import re
 from statistics import NormalDist
@@ -197,7 +198,11 @@ def _columns(references):
 
 def _sacre(name, metric, answers, columns, scale=1) -> dict[str, dict]:
     """A score of sacreBLEU with its bootstrapped 95 % interval (Koehn 2004; 1,000 samples, seed 12345)."""
+    signature = str(metric.get_signature())
     result = metric.corpus_score(answers, columns, n_bootstrap=1000)
-    value = {"value": result.score, "low": result._mean - result._ci, "high": result._mean + result._ci, "n": len(answers)}
-    score = {key: float(number) / scale if key != "n" else number for key, number in value.items()}
-    return {name: score | {"signature": str(metric.get_signature())}}
+    # JSON is the one public way to the interval
+    found = json.loads(result.format(width=12, signature=signature, is_json=True))
+    middle, half = found["confidence_mean"], found["confidence_var"]
+    values = {"value": found["score"], "low": middle - half, "high": middle + half}
+    score = {key: value / scale for key, value in values.items()}
+    return {name: score | {"n": len(answers), "signature": str(metric.get_signature())}}

@@ -9,6 +9,7 @@ import numpy as np
 
 from zoo import files
 from zoo.artefacts.values import content
+from zoo.decay import factor_per_step
 from zoo.errors import ZooError
 
 try:
@@ -209,8 +210,6 @@ def gradient_flow(panels: dict, path, *, columns: int = 3) -> Figure:
     Raises:
         ZooError: if there is no panel, or the picture cannot be written.
     """
-    from zoo.gradients import factor_per_step  # here, so that curves need no TensorFlow
-
     figure, all_axes = _panels(panels, columns=columns, height=2.6)
     for axes, lines in zip(all_axes, panels.values(), strict=True):
         for label, norms in lines.items():

@@ -47,7 +47,7 @@ def export(task, run, *, test):
         facts["pictures"] = _drawn(model, task, run, directory / "pictures")
         write_card(directory, facts)
     first, value = next(iter(facts["scores"].items()))
-    example, where = task.examples[0], files.shown(target)
+    example, where = task.examples[0], names.shown(target)
     argument = {str: shlex.quote(str(example)), bytes: "FILE"}.get(type(example))
     predict = f"  zoo predict {where} {argument}\n" if argument else ""
     print(
@@ -56,7 +56,7 @@ def export(task, run, *, test):
         f"Next:\n{predict}  zoo info {where}"
     )
     if is_publishable(run.data.source, run.config.name) and not run.config.max_steps:
-        print(f"  zoo publish {files.shown(run.path)}")
+        print(f"  zoo publish {names.shown(run.path)}")
     try:
         trust.check(target)
     except ZooError as error:  # an op of a user's own family: better known now than by those who load it
@@ -65,7 +65,7 @@ def export(task, run, *, test):
         try:
             publish(run.path)
         except ZooError as error:
-            raise ZooError(f"{error} The artefact is whole: zoo publish {files.shown(run.path)}") from error
+            raise ZooError(f"{error} The artefact is whole: zoo publish {names.shown(run.path)}") from error
     return loading.load(target, trusted=True)
 
 

@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from zoo import files
+from zoo import files, names
 from zoo.artefacts import card as cards
 from zoo.artefacts import find
 from zoo.errors import ZooError
@@ -37,7 +37,7 @@ def publish(run: Path, root: Path = Path("saved_models")) -> Path:
             target = _placed(_copied(source, room / "artefact", facts), versions)
         except OSError as error:
             raise files.unwritable(versions, error) from error
-    print(f"Published: {files.shown(target)}", flush=True)
+    print(f"Published: {names.shown(target)}", flush=True)
     write_index(Path(root))
     return target
 
@@ -70,7 +70,7 @@ def _check_successor(directory: Path, mapping: str, loader: str) -> None:
         return
     if (facts["mapping"], facts["data"]["loader"]) != (mapping, loader):
         words = f"{facts['mapping']} of {facts['data']['loader']}, and this is {mapping} of {loader}".replace("_to_", "-to-")
-        raise ZooError(f"{files.shown(directory)} is {words}, no next version of it: give another --name.")
+        raise ZooError(f"{names.shown(directory)} is {words}, no next version of it: give another --name.")
 
 
 def _copied(source: Path, directory: Path, facts: dict) -> Path:
@@ -94,9 +94,9 @@ def _copied(source: Path, directory: Path, facts: dict) -> Path:
 def _placed(directory: Path, versions: Path) -> Path:
     """Renames a directory to the next version: one above whatever has a number for a name, an artefact or not."""
     while True:
-        names = [path.name for path in versions.iterdir() if path.name.isascii() and path.name.isdigit()]
+        taken = [path.name for path in versions.iterdir() if path.name.isascii() and path.name.isdigit()]
         # a version has 18 digits at most, so that TensorFlow Serving can hold it; a longer name is none
-        target = versions / str(max((int(name) for name in names if int(name) < 10**18 - 1), default=0) + 1)
+        target = versions / str(max((int(name) for name in taken if int(name) < 10**18 - 1), default=0) + 1)
         try:
             files.place(directory, target)
             return target
@@ -114,8 +114,8 @@ def write_index(root: Path) -> None:
 
 
 def _newest(root: Path) -> list[Path]:
-    names = sorted(path.name for path in root.iterdir() if valid_name(path.name))
-    return [root / name / str(there[-1]) for name in names if (there := find.versions(root / name))]
+    there_are = sorted(path.name for path in root.iterdir() if valid_name(path.name))
+    return [root / name / str(there[-1]) for name in there_are if (there := find.versions(root / name))]
 
 
 def _index(newest: list[Path]) -> str:

@@ -11,7 +11,7 @@ import keras
 import tensorflow as tf
 
 from zoo import config as configs
-from zoo import files
+from zoo import files, names
 from zoo.artefacts import lineage
 from zoo.artefacts import publish as publishing
 from zoo.errors import ZooError
@@ -94,7 +94,7 @@ def fit(task, data, config, *, callbacks=()) -> Run:
 def _train(task, parts, config, run, resumed, callbacks):
     path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
     examples = sum(run.data.sizes[part] for part in parts)
-    print(f"Run: {files.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
+    print(f"Run: {names.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
     train = Batches(task, parts["train"], batch_size=config.batch_size)
     validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
     if not (resumed and newest.exists()) and lineage.fresh(task.model):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from zoo import files
+from zoo import files, names
 from zoo.errors import ZooError
 
 # The file that is locked while a process writes a run; it says which process.
@@ -54,8 +54,8 @@ def open_run(root: Path, name: str, identity: dict, *, fresh: bool) -> tuple[Pat
                 raise
             return path, False, lock
     except OSError as error:
-        reason = f"{error.strerror}: {files.shown(error.filename or home)}"
-        raise ZooError(f"Runs cannot be kept in {files.shown(root)}: {reason}. Give another --runs.") from error
+        reason = f"{error.strerror}: {names.shown(error.filename or home)}"
+        raise ZooError(f"Runs cannot be kept in {names.shown(root)}: {reason}. Give another --runs.") from error
 
 
 def hold(path: Path) -> files.Lock:
@@ -67,7 +67,7 @@ def hold(path: Path) -> files.Lock:
     key = os.path.realpath(path)
     lock = _held.get(key)
     if lock is not None and lock.busy:  # in another thread
-        raise ZooError(f"already running in this process: {files.shown(path)}.")
+        raise ZooError(f"already running in this process: {names.shown(path)}.")
     if lock is None or not lock.held:
         try:
             lock = files.Lock(path / LOCK)
@@ -77,7 +77,7 @@ def hold(path: Path) -> files.Lock:
             except FileNotFoundError:  # it was released just now
                 return hold(path)
             who = f" ({text})" if text else ""
-            message = f"already running{who}: {files.shown(path)}. Wait for its end, or start another beside it with --fresh."
+            message = f"already running{who}: {names.shown(path)}. Wait for its end, or start another beside it with --fresh."
             raise ZooError(message) from None
         lock.note(f"pid {os.getpid()}, since {time.strftime('%Y-%m-%d %H:%M:%S')}")
         _held[key] = lock
@@ -109,12 +109,12 @@ def load_arrays(path: Path, variables) -> dict:
     except Exception as error:  # of the file system, of zip, of npy or of JSON: of a damaged file anything may come
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise ZooError(
-            f"{files.shown(path)} is damaged or missing ({reason}), and without it this run cannot go on. "
+            f"{names.shown(path)} is damaged or missing ({reason}), and without it this run cannot go on. "
             "Put a copy of it back, or start anew with --fresh; nothing was changed."
         ) from error
     expected = [np.asarray(variable) for variable in variables]
     if [(value.shape, value.dtype) for value in values] != [(value.shape, value.dtype) for value in expected]:
-        raise ZooError(f"{files.shown(path)} was written by another version of this model; start anew with --fresh.")
+        raise ZooError(f"{names.shown(path)} was written by another version of this model; start anew with --fresh.")
     for variable, value in zip(variables, values, strict=True):
         variable.assign(value)
     return progress
@@ -138,5 +138,5 @@ def _configuration(path: Path):
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError) as error:
-        print(f"Left out: {files.shown(path / 'config.json')} cannot be read ({error}); that run is not gone on with.")
+        print(f"Left out: {names.shown(path / 'config.json')} cannot be read ({error}); that run is not gone on with.")
         return None
