@@ -44,6 +44,11 @@ def inputs(models):
     return {"code": tf.zeros_like(models), "before": (tf.zeros_like(models)[:, None],)}, models
 
 
+def beam_search(*model, **options):
+    """The best that beam search finds."""
+    return decoding.beam_search(*model, **options).best
+
+
 def run(search, models, limits, *, size=4, table=None, **options):
     """Runs a search inside a `tf.function`, as a signature would."""
     step = step_of(TABLES[size] if table is None else table)
@@ -110,12 +115,12 @@ def test_greedy_takes_the_likeliest_token_at_each_step(size):
 def test_of_equal_tokens_the_first_is_taken():
     table = np.zeros((1, CODES, 4), "float32")
     assert answers(run(decoding.greedy, [0], [3], table=table)) == [(0, 0, 0)]
-    assert answers(run(decoding.beam_search, [0], [3], table=table, width=1)) == [(0, 0, 0)]
+    assert answers(run(beam_search, [0], [3], table=table, width=1)) == [(0, 0, 0)]
 
 
 SEARCHES = {
     "greedy": decoding.greedy,
-    "beam": decoding.beam_search,
+    "beam": beam_search,
     "sample": lambda *model, limits, **options: decoding.sample(
         *model,
         seeds=tf.range(tf.size(limits)) * 7,
@@ -143,7 +148,7 @@ def test_log_probs_are_those_of_the_answer(search):
 def test_a_beam_wide_enough_finds_the_best_of_all_answers(size, limit, strength):
     tokens = [token for token in range(size) if token != END]
     every = [answer for length in range(limit + 1) for answer in itertools.product(tokens, repeat=length)]
-    result = run(decoding.beam_search, MODEL_IDS, [limit] * MODELS, size=size, width=len(every), length_penalty=strength)
+    result = run(beam_search, MODEL_IDS, [limit] * MODELS, size=size, width=len(every), length_penalty=strength)
     expected, scores = [], []
     for model in MODEL_IDS:
         ranked = {
@@ -176,7 +181,7 @@ def plain_beam(table, model, limit, width, strength):
 @pytest.mark.parametrize("width", [2, 3, 7])
 def test_beam_search_is_that_of_plain_python(width, strength):
     limits = [model % 8 for model in MODEL_IDS]
-    result = run(decoding.beam_search, MODEL_IDS, limits, width=width, length_penalty=strength)
+    result = run(beam_search, MODEL_IDS, limits, width=width, length_penalty=strength)
     expected = [plain_beam(TABLES[4], model, limit, width, strength) for model, limit in zip(MODEL_IDS, limits, strict=True)]
     assert answers(result) == [answer for answer, _, _ in expected]
     np.testing.assert_allclose(result.log_probs, [total for _, total, _ in expected], atol=1e-5)
@@ -185,7 +190,7 @@ def test_beam_search_is_that_of_plain_python(width, strength):
 
 @pytest.mark.parametrize("strength", [0.0, 1.0])
 def test_a_beam_of_width_1_is_greedy(strength):
-    beam = run(decoding.beam_search, MODEL_IDS, LIMITS, width=1, length_penalty=strength)
+    beam = run(beam_search, MODEL_IDS, LIMITS, width=1, length_penalty=strength)
     assert_same(beam, run(decoding.greedy, MODEL_IDS, LIMITS))
 
 
@@ -194,7 +199,7 @@ def test_a_beam_of_width_1_is_greedy(strength):
 )
 def test_impossible_options_of_beam_search_are_refused(options, message):
     with pytest.raises(ZooError, match=message):
-        run(decoding.beam_search, [0], [3], **options)
+        run(beam_search, [0], [3], **options)
 
 
 LENGTHS = st.sampled_from([0, 1, 5, 12, decoding.BLOCK + 6])
@@ -280,7 +285,7 @@ def test_a_beam_stops_when_nothing_can_beat_its_best():
         steps.assign_add(1)
         return tf.math.log(tf.repeat([[0.3, 0.6, 0.06, 0.04]], tf.size(tokens), axis=0)), state
 
-    result = decoding.beam_search(step, (), (), start=START, end=END, limits=tf.constant([6]), width=3)
+    result = beam_search(step, (), (), start=START, end=END, limits=tf.constant([6]), width=3)
     assert steps == 1
     assert answers(result) == [()]
     np.testing.assert_allclose(result.log_probs, math.log(0.6), rtol=1e-6)

@@ -36,6 +36,12 @@ class Decoded(typing.NamedTuple):
     log_probs: tf.Tensor
     scores: tf.Tensor
 
+    @property
+    def best(self) -> "Decoded":
+        """The first of each row's hypotheses, where there are several: of [N, K, ...] → of [N, ...]."""
+        tokens, *others = (each[:, 0] for each in self)
+        return Decoded(tokens[:, : _largest(others[0])], *others)
+
 
 def greedy(step, state, context, *, start: int, end: int, limits) -> Decoded:
     """Takes the likeliest token at each step, of equal ones the first.

@@ -127,10 +127,8 @@ def trained(tiny_artefact, tmp_path):
 KILLED = """
 import os, sys
 sys.path.insert(0, "recipes")
-import imdb_sentiment, zoo.metrics
-def accuracy(model, test):
-    os._exit(9)
-zoo.metrics.accuracy = accuracy
+import imdb_sentiment, zoo
+zoo.TextClassifier.measure = lambda *_: os._exit(9)
 zoo.run(imdb_sentiment.main, sys.argv[1:])
 """
 
@@ -139,12 +137,12 @@ def test_an_export_is_whole_or_not_there(trained, tiny_artefact, imdb, tiny_flag
     run, flags = trained
     before = sorted(path.name for path in run.iterdir())
 
-    def accuracy(model, test):
+    def measure(model, test):
         raise zoo.ZooError("no score")
 
     # it fails
     with monkeypatch.context() as patch, pytest.raises(SystemExit):
-        patch.setattr(zoo.metrics, "accuracy", accuracy)
+        patch.setattr(zoo.TextClassifier, "measure", staticmethod(measure))
         configs.run(imdb.main, [*tiny_flags, *flags])
     assert "no score" in capsys.readouterr().err
     assert sorted(path.name for path in run.iterdir()) == before
@@ -232,7 +230,7 @@ REFUSED = {
         lambda real: change_card(real, lambda card: card["data"].update(source="sample")),
         "trained on the sample data",
     ),
-    "own texts": (lambda real: change_card(real, lambda card: card["data"].update(source="own")), "on the own data"),
+    "own texts": (lambda real: change_card(real, lambda card: card["data"].update(source="own")), "data of your own"),
     "a try-out": (lambda real: change_card(real, lambda card: card["run"].update(max_steps=5)), r"try-out \(--max-steps 5\)"),
     "damage": (lambda real: (real / "saved_model.pb").write_bytes(b"not it"), "is damaged: saved_model.pb"),
     "nothing": (lambda real: shutil.rmtree(real), "holds no artefact"),

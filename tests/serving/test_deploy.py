@@ -15,7 +15,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 import zoo
 from zoo import cli
-from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.errors import ZooError
 from zoo.serving import deploy
 from zoo.serving.models import ModelConfig, read_config
@@ -229,7 +229,7 @@ def test_a_path_is_no_name(tmp_path):
 def test_nothing_to_deploy_is_said(tmp_path, monkeypatch):
     with pytest.raises(ZooError, match="There is no artefact 'nothing'"):
         deploy.write(tmp_path, ["nothing"])
-    monkeypatch.setattr(cards, "roots", lambda: [("./saved_models", tmp_path / "saved_models")])
+    monkeypatch.setattr(find, "roots", lambda: [("./saved_models", tmp_path / "saved_models")])
     with pytest.raises(ZooError, match=rf"no published artefact; looked in \./saved_models \({tmp_path}/saved_models\)"):
         deploy.write(tmp_path / "deploy")
 

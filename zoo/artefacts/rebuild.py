@@ -81,6 +81,10 @@ def rebuild(directory: Path, card: dict, labels=None):
         if labels is not None:
             facts, assets = task_class.with_labels(facts, assets, labels)
         examples = [values.from_json(example["input"]) for example in card["examples"]]
+        takes = card["signatures"]["serving_default"]["inputs"].keys()
+        for example in examples:
+            if isinstance(example, dict) and (len(takes) == 1 or example.keys() != takes):
+                raise ValueError(f"an example has {', '.join(example) or 'nothing'} for the inputs {', '.join(takes)}")
         return task_class.from_config(facts, assets, examples)
     except ZooError:
         raise

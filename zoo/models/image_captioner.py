@@ -14,7 +14,7 @@ from zoo.layers.decoder import make_decoder
 from zoo.preprocessing import Images, SubWords, at_least_one
 from zoo.registry import register_model
 from zoo.tasks import Writer, shared, signature
-from zoo.tasks.writer import first, shifted
+from zoo.tasks.writer import shifted
 
 ENCODERS = ("convolutional", "efficientnet_lite0")
 
@@ -159,7 +159,7 @@ class ImageCaptioner(Writer):
     def serving_default(self, image_bytes):
         """File → caption, score, error."""
         memory, error = self._read(image_bytes)
-        return self._answer(first(self._search(memory, error)), error)
+        return self._answer(self._search(memory, error).best, error)
 
     @signature(image_bytes=tf.string)
     def greedy(self, image_bytes):
@@ -184,7 +184,7 @@ class ImageCaptioner(Writer):
     def attention(self, image_bytes):
         """The same with the weights of the grid's rows and columns at each token."""
         memory, error = self._read(image_bytes)
-        best = first(self._search(memory, error))
+        best = self._search(memory, error).best
         weights = tf.where((error == "")[:, None, None], self.attended(memory, _everywhere(memory), best), 0.0)
         shape = [*tf.unstack(tf.shape(weights)[:2]), *self.encoder.output.shape[1:3]]
         return self._answer(best, error) | {

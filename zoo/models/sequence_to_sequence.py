@@ -11,7 +11,7 @@ from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
 from zoo.registry import register_model
 from zoo.tasks import Writer, shared, signature
-from zoo.tasks.writer import BEAM_WIDTH, first, log_probabilities, shifted
+from zoo.tasks.writer import BEAM_WIDTH, log_probabilities, shifted
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")
 
@@ -163,7 +163,7 @@ class Translator(Writer):
         firsts = tf.math.unsorted_segment_min(number, rows.owners, tf.size(text))
         several = tf.math.unsorted_segment_max(number, rows.owners, tf.size(text)) > firsts
         source, memory, loud = (tf.gather(each, firsts) for each in (rows.ids, memory, rows.loud))
-        best = first(self._search(source, memory))
+        best = self._search(source, memory).best
         texts = self.target_words.decode(best.tokens)
         return {
             "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
@@ -205,10 +205,13 @@ class Translator(Writer):
     @shared(text=tf.string)
     def _read(self, text):
         """Texts [N] → the rows of their sentences, and the memory of each, float [R, S, M]."""
+        rows = self._rows(text)
+        return rows, self._encode(rows.ids)
+
+    def _rows(self, text):
         # where the vocabulary has no small letters, capitals are not loud
         fold = any(piece != piece.upper() for piece in self.source_words.vocabulary)
-        rows = sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
-        return rows, self._encode(rows.ids)
+        return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
 
     def _translated(self, text, search, width):
         """Translations string [N, width], their log-probabilities, and whether the first is cut, bool [N]."""

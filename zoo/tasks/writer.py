@@ -141,11 +141,6 @@ def allowed(logits):
     return logits + tf.reduce_sum(never, axis=0)
 
 
-def first(decoded):
-    """The best of each row's hypotheses: `Decoded` of [N, K, ...] → of [N, ...]."""
-    return decoding.Decoded(*(each[:, 0] for each in decoded))
-
-
 def log_probabilities(logits, after):
     """What a model gives the tokens that come: float [N, T, V], int32 [N, T] → a row: log-probability, tokens, right ones."""
     counted, unknown = after != 0, after == SubWords.UNKNOWN
