@@ -198,11 +198,12 @@ def _columns(references):
 
 def _sacre(name, metric, answers, columns, scale=1) -> dict[str, dict]:
     """A score of sacreBLEU with its bootstrapped 95 % interval (Koehn 2004; 1,000 samples, seed 12345)."""
-    signature = str(metric.get_signature())
     result = metric.corpus_score(answers, columns, n_bootstrap=1000)
+    signature = str(metric.get_signature())  # it is known now
     # JSON is the one public way to the interval
     found = json.loads(result.format(width=12, signature=signature, is_json=True))
-    middle, half = found["confidence_mean"], found["confidence_var"]
+    # there is none where all samples have 0
+    middle, half = found.get("confidence_mean", 0.0), found.get("confidence_var", 0.0)
     values = {"value": found["score"], "low": middle - half, "high": middle + half}
     score = {key: value / scale for key, value in values.items()}
-    return {name: score | {"n": len(answers), "signature": str(metric.get_signature())}}
+    return {name: score | {"n": len(answers), "signature": signature}}

@@ -166,7 +166,7 @@ def test_an_export_is_whole_or_not_there(trained, tiny_artefact, imdb, tiny_flag
 
     # and once more: a finished run is not exported over
     with pytest.raises(zoo.ZooError, match="artefact exists already; nothing was overwritten"):
-        zoo.export(None, SimpleNamespace(path=run), test=None, score=None)
+        zoo.export(None, SimpleNamespace(path=run), test=None)
 
 
 def test_a_family_with_ops_of_its_own_is_exported_and_others_have_to_trust_it(trained, imdb, tiny_flags, monkeypatch, capsys):
