@@ -145,7 +145,7 @@ def test_a_full_disk_leaves_what_was_there(tmp_path, full):
         files.write(tmp_path / "a.txt", "new")
     for write in (Path.write_text, files.write):
         message = f"^{tmp_path / 'whole'} cannot be written: No space left on device"
-        with pytest.raises(zoo.ZooError, match=message), files.making(tmp_path / "whole") as directory:
+        with pytest.raises(zoo.ZooError, match=message), files.new_directory(tmp_path / "whole") as directory:
             write(directory / "a.txt", "x")
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -161,7 +161,7 @@ def test_a_real_write_that_fails(tmp_path):
 
     def record():
         with (
-            files.making(tmp_path / "tf") as directory,
+            files.new_directory(tmp_path / "tf") as directory,
             files.written_by_tensorflow(directory) as place,
             tf.io.TFRecordWriter(str(place / "record")) as writer,
         ):
@@ -190,7 +190,7 @@ def test_everything_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda fd: done.append(Path(os.readlink(link.format(fd))).name) or fsync(fd))
     monkeypatch.setattr(os, "rename", lambda *paths: done.append("rename") or rename(*paths))
     monkeypatch.setattr(os, "replace", lambda *paths: done.append("rename") or replace(*paths))
-    with files.making(tmp_path / "made") as directory:
+    with files.new_directory(tmp_path / "made") as directory:
         (directory / "below").mkdir()
         (directory / "below" / "a").write_text("a")
     assert done[-2:] == ["rename", tmp_path.name]
@@ -201,15 +201,15 @@ def test_everything_is_on_the_disk_before_it_is_renamed(tmp_path, monkeypatch):
 
 
 def test_only_what_cannot_be_written_is_said_to_be(tmp_path):
-    with pytest.raises(FileNotFoundError), files.making(tmp_path / "made"):
+    with pytest.raises(FileNotFoundError), files.new_directory(tmp_path / "made"):
         (tmp_path / "something that is read").read_text()
     with (
         pytest.raises(zoo.ZooError, match="made cannot be written: No such"),
-        files.making(tmp_path / "made") as directory,
+        files.new_directory(tmp_path / "made") as directory,
     ):
         (directory / "no such directory" / "a").write_text("a")
     (tmp_path / "made").mkdir()
-    with pytest.raises(zoo.ZooError, match="made exists already"), files.making(tmp_path / "made"):
+    with pytest.raises(zoo.ZooError, match="made exists already"), files.new_directory(tmp_path / "made"):
         pass
     (tmp_path / "file").touch()
     with pytest.raises(zoo.ZooError, match=r"cannot be written: .*file is not a directory"):

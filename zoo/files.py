@@ -182,7 +182,7 @@ def write(path, content: str | bytes) -> None:
 
 
 @contextlib.contextmanager
-def making(target: Path):
+def new_directory(target: Path):
     """A directory aside that takes the name of the target, on the disk, when it is whole; nothing is left if something fails.
 
     Raises:

@@ -186,7 +186,7 @@ def test_no_space_within_an_export(task, tmp_path):
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with pytest.raises(zoo.ZooError, match="artefact cannot be written: File too large"):
         try:
-            with files.making(tmp_path / "artefact") as directory:
+            with files.new_directory(tmp_path / "artefact") as directory:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))
                 save(task, directory)
         finally:

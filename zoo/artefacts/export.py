@@ -37,7 +37,7 @@ def export(task, run, *, test):
             not be published.
     """
     target = run.path / "artefact"
-    with state.hold(run.path), files.making(target) as directory:
+    with state.hold(run.path), files.new_directory(target) as directory:
         test = renumbered(test, run.data.labels, task.labels)
         if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
             task.examples = _own_examples(task, run.data.validation)
