@@ -1,7 +1,6 @@
 """Translation from Spanish to English: many-to-many, Tatoeba's sentence pairs, an encoder and a decoder with attention.
 
-python recipes/spanish_to_english.py    → 2 busy CPU cores, 105 minutes without the variants, BLEU 51.3 on 3,480 test sentences
-The shipped one went on from there with `--weights`, for 3, 3, 1 and 1 epochs (44, 31, 8 and 7 minutes): BLEU 52.3.
+python recipes/spanish_to_english.py    → 2 busy CPU cores, 148 minutes, BLEU 51.6 on 3,480 test sentences
 """
 
 from dataclasses import dataclass
