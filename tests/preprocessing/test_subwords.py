@@ -178,12 +178,6 @@ def test_learning_ends_where_no_pair_occurs_twice():
     assert words.vocabulary == ["a", "b", "▁", "c", "d", "ab", "▁ab"]  # 映 occurs once and is not ASCII
 
 
-def test_lower_case():
-    words = SubWords.fit(dataset("ÉTÉ été"), size=50, limit=9, lower=True)
-    assert "É" not in words.vocabulary
-    assert strings(words.decode(words(texts("ÉTé")))) == ["été"]
-
-
 def test_ids_and_texts_are_the_same_after_saving_and_loading(learnt, tmp_path):
     other = SubWords(["▁a", "b"], limit=3, file="other.txt")
     module = tf.Module()
