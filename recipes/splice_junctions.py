@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import zoo
-from zoo.preprocessing.symbols import Symbols
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +44,7 @@ def main(config: Config):
     """Data → task → fit → export."""
     junctions = zoo.data.splice_junctions(config, fold=config.fold)
     sequences = [sequence for sequence, _ in junctions.train.as_numpy_iterator()]
-    letters = Symbols.fit(sequences, length=len(sequences[0]))
+    letters = zoo.SymbolClassifier.codecs["letters"].fit(sequences, length=len(sequences[0]))
     sizes = {"steps": letters.length, "symbols": len(letters.alphabet), "num_classes": len(junctions.labels)}
     model = zoo.create_model("sequence_classifier", config, **sizes)
     task = zoo.SymbolClassifier(model, letters, junctions.labels, examples=zoo.data.drawn_dna.examples())
