@@ -10,7 +10,10 @@ import statistics
 import time
 from pathlib import Path
 
+import zoo
+from zoo import config as configs
 from zoo import files
+from zoo.artefacts import card
 
 RESULTS = Path(__file__).with_name("results")
 WARM_UP = 100  # calls; what TensorFlow's executor believes an op to cost settles only after about 90
@@ -86,6 +89,15 @@ def take_turns(calls: dict, rounds: int, *, warm_up: int = 3, seconds: float = m
 def medians(calls: dict, rounds: int, **options) -> dict[str, float]:
     """The median of each in `take_turns`, in milliseconds."""
     return {name: statistics.median(times) for name, times in take_turns(calls, rounds, **options).items()}
+
+
+def trained(main, config):
+    """The artefact of a finished run of a recipe's `main` with this configuration; trains it where there is none."""
+    for path in sorted((config.runs / configs.run_name(config)).glob("*/artefact")):
+        if card.read(path)["run"]["config"] == configs.identity(config):
+            return zoo.load(path)
+    configs.prepare(config)  # so that a run is the same whichever ran before it
+    return main(config)
 
 
 def machine() -> str:

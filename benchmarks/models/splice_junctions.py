@@ -15,25 +15,14 @@ import tyro
 from sklearn.linear_model import LogisticRegression
 
 import zoo
-from zoo import config as configs
-from zoo.artefacts import card
 from zoo.data.dna import FOLDS
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))  # before this directory, whose file has the same name
 import splice_junctions as recipe
-from common import write
+from common import trained, write
 
 LETTERS = list("ACGT")
-
-
-def trained(config):
-    """The artefact of a finished run of this configuration; trains it where there is none."""
-    for path in sorted((config.runs / "splice_junctions").glob("*/artefact")):
-        if card.read(path)["run"]["config"] == configs.identity(config):
-            return zoo.load(path)
-    configs.prepare(config)  # so that a run is the same whichever ran before it
-    return recipe.main(config)
 
 
 def positions(dataset):
@@ -55,7 +44,7 @@ def main(data_dir: Path | None = None, runs: Path = Path("runs")):
         config = recipe.Config(data="real", data_dir=data_dir, runs=runs, fold=fold)
         splits = zoo.data.splice_junctions(config, fold=fold)
         linear = LogisticRegression(max_iter=1_000).fit(*positions(splits.train.concatenate(splits.validation)))
-        score = trained(config).card["scores"]["accuracy"]
+        score = trained(recipe.main, config).card["scores"]["accuracy"]
         row = {"fold": fold, "test examples": score["n"], "zoo": score["value"]}
         rows.append(row | {"linear": linear.score(*positions(splits.test))})
         print(rows[-1], flush=True)

@@ -17,25 +17,15 @@ import tyro
 
 import zoo
 from zoo import config as configs
-from zoo.artefacts import card
 from zoo.plots import gradient_flow, learning_curves
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parents[2] / "recipes"))  # before this directory, whose file has the same name
 import vanishing_gradients as recipe
-from common import RESULTS, read, write
+from common import RESULTS, read, trained, write
 
 # Mean squared error below which a run counts as having learnt it; who answers 1 always has 1/6.
 LEARNT = 0.01
-
-
-def trained(config):
-    """The artefact of a finished run of this configuration; trains it where there is none."""
-    for path in sorted((config.runs / "vanishing_gradients").glob("*/artefact")):
-        if card.read(path)["run"]["config"] == configs.identity(config):
-            return zoo.load(path)
-    configs.prepare(config)  # so that a run is the same whichever ran before it
-    return recipe.main(config)
 
 
 def norms(model, config):
@@ -83,7 +73,7 @@ def main(
     for length in lengths:
         for cell in cells:
             config = recipe.Config(length=length, cell=cell, examples=examples, epochs=epochs, patience=epochs, runs=runs)
-            model = trained(config)
+            model = trained(recipe.main, config)
             log = read(model.directory.parent / "log.csv")
             errors = [float(row["val_loss"]) for row in log]
             reached = [row["epoch"] for row, error in zip(log, errors, strict=True) if error < LEARNT]

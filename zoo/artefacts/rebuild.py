@@ -72,12 +72,7 @@ def rebuild(directory: Path, card: dict, labels=None):
     if unknown := sorted(facts["arguments"].keys() - known):  # such as create_model's own `weights`, which reads files
         raise ZooError(f"The card gives {facts['builder']} the argument {unknown[0]}; it takes {', '.join(known)}.")
     try:
-        # only a newline ends a line here: a vocabulary may hold characters that Python's splitlines takes for one
-        assets = {
-            name.removeprefix("assets/"): (directory / name).read_text(encoding="utf-8").split("\n")[:-1]
-            for name in card["files"]
-            if name.startswith("assets/")
-        }
+        assets = lineage.stored_assets(directory)
         if labels is not None:
             facts, assets = task_class.with_labels(facts, assets, labels)
         examples = [values.from_json(example["input"]) for example in card["examples"]]

@@ -3,16 +3,12 @@
 import collections
 import heapq
 import itertools
-import shutil
-import tempfile
-import weakref
-from pathlib import Path
 
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.preprocessing.codec import Codec
 from zoo.preprocessing.normalisation import normalise
+from zoo.preprocessing.vocabulary import LINE, NUMBER, Vocabulary
 
 MARK = "\u2581"  # stands for the space before a word, as in SentencePiece
 REPLACEMENT = "\ufffd"
@@ -33,7 +29,7 @@ def _pre_tokens(marked):
     return parts.values, parts.indices[:, 0]
 
 
-class SubWords(Codec):
+class SubWords(Vocabulary):
     """A vocabulary of sub-words: texts in, ids out, and back, in TensorFlow ops only.
 
     Ids 0 to 3 are padding, unknown character, start and end; the pieces follow. A piece is a word or a part of one, and
@@ -58,46 +54,17 @@ class SubWords(Codec):
     def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt"):
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 piece, not limit={limit}.")
-        self.vocabulary = list(vocabulary)
+        super().__init__(vocabulary, limit=limit, file=file)
         if not self.vocabulary:
             raise ZooError("The vocabulary is empty: there must be at least one piece, or a text to learn pieces from.")
-        self.limit, self.file = limit, file
         self._longest = max(map(len, self.vocabulary))
-        # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
-        directory = tempfile.mkdtemp(prefix="zoo-")
-        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        path = Path(directory, file)
-        path.write_text("".join(f"{piece}\n" for piece in self.vocabulary), encoding="utf-8", newline="\n")
-        piece = (tf.string, tf.lookup.TextFileIndex.WHOLE_LINE)
-        line = (tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER)
-        self._lines = tf.lookup.StaticHashTable(tf.lookup.TextFileInitializer(str(path), *piece, *line), default_value=-1)
-        self._pieces = tf.lookup.StaticHashTable(
-            tf.lookup.TextFileInitializer(str(path), *line, *piece), default_value=REPLACEMENT
-        )
-
-    @property
-    def size(self) -> int:
-        """Number of ids, the four reserved ones included."""
-        return len(self.vocabulary) + self.RESERVED
-
-    @property
-    def assets(self):
-        """See `Codec.assets`."""
-        return {self.file: self.vocabulary}
+        self._lines = self.lookup_table(LINE, NUMBER, -1)
+        self._pieces = self.lookup_table(NUMBER, LINE, REPLACEMENT)
 
     @property
     def resources(self):
         """See `Codec.resources`."""
         return self._lines, self._pieces
-
-    def config(self):
-        """See `Codec.config`."""
-        return {"limit": self.limit, "file": self.file}
-
-    @classmethod
-    def from_config(cls, config, assets):
-        """See `Codec.from_config`."""
-        return cls(assets[config["file"]], **config)
 
     @classmethod
     def fit(cls, texts, *, size: int, limit: int, file: str = "vocabulary.txt"):

@@ -1,16 +1,12 @@
 """Text to words and words to ids."""
 
 import collections
-import shutil
-import tempfile
-import weakref
-from pathlib import Path
 
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.preprocessing.codec import Codec
 from zoo.preprocessing.normalisation import normalise
+from zoo.preprocessing.vocabulary import LINE, NUMBER, Vocabulary
 
 
 def split_words(text):
@@ -31,7 +27,7 @@ def split_words(text):
 BYTES = 64
 
 
-class Words(Codec):
+class Words(Vocabulary):
     """A vocabulary of words: ragged words in, ids out.
 
     Id 0 is padding and 1 stands for every word that is not in the vocabulary; the words follow, most frequent first.
@@ -47,43 +43,15 @@ class Words(Codec):
     def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt"):
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 word, not limit={limit}.")
-        self.vocabulary = list(vocabulary)
+        super().__init__(vocabulary, limit=limit, file=file)
         if not self.vocabulary:
             raise ZooError(f"The vocabulary is empty: the texts hold no word, or its size is less than {self.RESERVED + 1}.")
-        self.limit, self.file = limit, file
-        # From a file, not from a constant: in a SavedModel it becomes the asset of this name, and is there once.
-        directory = tempfile.mkdtemp(prefix="zoo-")
-        weakref.finalize(self, shutil.rmtree, directory, ignore_errors=True)
-        path = Path(directory, file)
-        path.write_text("".join(f"{word}\n" for word in self.vocabulary), encoding="utf-8", newline="\n")
-        lines = tf.lookup.TextFileInitializer(
-            str(path), tf.string, tf.lookup.TextFileIndex.WHOLE_LINE, tf.int64, tf.lookup.TextFileIndex.LINE_NUMBER
-        )
-        self.table = tf.lookup.StaticHashTable(lines, default_value=1 - self.RESERVED)
-
-    @property
-    def size(self) -> int:
-        """Number of ids, the two reserved ones included."""
-        return len(self.vocabulary) + self.RESERVED
-
-    @property
-    def assets(self):
-        """See `Codec.assets`."""
-        return {self.file: self.vocabulary}
+        self.table = self.lookup_table(LINE, NUMBER, 1 - self.RESERVED)
 
     @property
     def resources(self):
         """See `Codec.resources`."""
         return (self.table,)
-
-    def config(self):
-        """See `Codec.config`."""
-        return {"limit": self.limit, "file": self.file}
-
-    @classmethod
-    def from_config(cls, config, assets):
-        """See `Codec.from_config`."""
-        return cls(assets[config["file"]], **config)
 
     @classmethod
     def fit(cls, texts, *, size: int, limit: int):
