@@ -4,7 +4,7 @@ python recipes/flickr8k_captioning.py --data-dir DIR    → 2 busy CPU cores, 49
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import zoo
 
@@ -40,9 +40,7 @@ class Config(zoo.RunConfig):
     # Exponent of the length in beam search's ranking; chosen on validation.
     length_penalty: float = 1.0
     # The most epochs; by then the learning rate is next to nothing.
-    epochs: int = 10
-    # All of them count: the rate falls to zero in the last.
-    patience: int = 10
+    usual_epochs: ClassVar[int] = 10
     # Images in a batch, each with its five captions.
     batch_size: int = 24
     # Twice the usual, as large as batches of 120 short captions bear.

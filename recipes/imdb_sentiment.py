@@ -5,7 +5,7 @@ python recipes/imdb_sentiment.py    → 2 CPU cores, 7 minutes, accuracy 0.9213 
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 import zoo
 
@@ -47,7 +47,7 @@ class Config(zoo.RunConfig):
     # Its column with the labels.
     label_column: str = "label"
     # Three: by then the training reviews are known by heart.
-    epochs: int = 3
+    usual_epochs: ClassVar[int] = 3
     # Reviews in a batch of the longest, 1,024 words; a batch of shorter ones holds up to 42.
     batch_size: int = 8
     # Twice the usual, since there are only some 3,000 steps to learn in.

@@ -144,11 +144,11 @@ def test_a_gaze_at_no_image_is_refused(path):
 
 
 def test_curves_show_loss_and_metric_and_the_epoch_that_was_kept(path):
-    loss, metric = plots.curves(LOG, path, ACCURACY).axes
+    loss, metric = plots.curves(LOG, path, ACCURACY, 3).axes
     assert [loss.get_title(), metric.get_title()] == ["loss", "accuracy"]
     for axes, name in ((loss, "loss"), (metric, "accuracy")):
         kept, train, validation = axes.lines
-        assert list(kept.get_xdata()) == [3, 3]  # the first of two equals, as in `fit`
+        assert list(kept.get_xdata()) == [3, 3]
         assert list(train.get_ydata()) == [row[name] for row in LOG]
         assert list(validation.get_ydata()) == [row[f"val_{name}"] for row in LOG]
         assert axes.get_xlabel() == "epoch"
@@ -156,18 +156,17 @@ def test_curves_show_loss_and_metric_and_the_epoch_that_was_kept(path):
     pixels(path)
 
 
-def test_curves_of_a_loss_that_was_watched_are_one_panel_with_the_lowest(path):
-    log = [row | {"val_loss": loss} for row, loss in zip(LOG, (0.5, 0.2, 0.3, 0.2, 0.4), strict=True)]
-    (axes,) = plots.curves(log, path, zoo.Monitor("loss", "min")).axes
+def test_curves_of_a_loss_that_was_watched_are_one_panel(path):
+    (axes,) = plots.curves(LOG, path, zoo.Monitor("loss", "min"), 2).axes
     assert list(axes.lines[0].get_xdata()) == [2, 2]
 
 
 def test_curves_of_one_epoch_and_of_none(path):
-    loss, _ = plots.curves(LOG[:1], path, ACCURACY).axes
+    loss, _ = plots.curves(LOG[:1], path, ACCURACY, 1).axes
     assert all(tick == int(tick) for tick in loss.get_xticks())
     pixels(path)
     with pytest.raises(zoo.ZooError, match="nothing to draw: the log has no epoch"):
-        plots.curves([], path, ACCURACY)
+        plots.curves([], path, ACCURACY, 1)
 
 
 # Several models
@@ -263,7 +262,7 @@ def test_where_no_picture_can_be_written(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "is_a_directory.png").mkdir()
     with pytest.raises(zoo.ZooError, match=BAD_PATHS[name]):
-        plots.curves(LOG, name, ACCURACY)
+        plots.curves(LOG, name, ACCURACY, 1)
 
 
 WITHOUT = """
@@ -301,7 +300,7 @@ def test_an_artefact_gets_its_pictures(tmp_path, monkeypatch):
     model = Fake(translation(["▁a"], ["▁b", "</s>"]))
     monkeypatch.setattr(model, "predict", lambda inputs, signature: drawn.extend(inputs) or [model.answer])
     task = Writes("short", "the longest text", "a text")
-    titles = exporting._drawn(model, task, SimpleNamespace(log=LOG), tmp_path / "pictures")
+    titles = exporting._drawn(model, task, SimpleNamespace(log=LOG, monitor=ACCURACY, best_epoch=3), tmp_path / "pictures")
     assert drawn == ["the longest text"]
     assert titles == {"Training curves": "pictures/curves.png", "Attention": "pictures/attention.png"}
     assert set(cards.hashes(tmp_path)) == set(titles.values())
@@ -310,7 +309,7 @@ def test_an_artefact_gets_its_pictures(tmp_path, monkeypatch):
 
 def test_what_cannot_be_drawn_stops_no_export(tmp_path, capsys):
     model = Fake(translation([], ["</s>"]))
-    titles = exporting._drawn(model, Writes(""), SimpleNamespace(log=LOG), tmp_path / "pictures")
+    titles = exporting._drawn(model, Writes(""), SimpleNamespace(log=LOG, monitor=ACCURACY, best_epoch=3), tmp_path / "pictures")
     assert titles == {"Training curves": "pictures/curves.png"}
     assert set(cards.hashes(tmp_path)) == {"pictures/curves.png"}
     assert capsys.readouterr().out == "Pictures left out: There is nothing to draw: the text is empty.\n"

@@ -7,7 +7,7 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from zoo import files
 from zoo.errors import ZooError
@@ -26,10 +26,11 @@ class RunConfig:
     data: Literal["auto", "real", "sample"] = "auto"
     # Directory of prepared data, with tfds/ and raw/ below it (default: $TFDS_DATA_DIR, then tfds's own directory).
     data_dir: Path | None = None
-    # Most passes over the training split; the weights that score best on validation are kept.
-    epochs: int = 5
-    # Stop after this many epochs without a better validation score.
-    patience: int = 2
+    # Passes over the training split, the weights that score best on validation being kept (default: the recipe's number, and
+    # more on small data, until the model has learnt for long enough; the batch is then cut so that an epoch has 10 steps).
+    epochs: int | None = None
+    # Stop after this many steps without progress on validation, a better score or a lower loss (default: half of all).
+    patience: int | None = None
     # End training after this many steps in all, for a try-out; the card says so.
     max_steps: int | None = None
     # Peak of the learning rate; it rises over the first 5 % of the steps and falls to zero along a cosine.
@@ -39,7 +40,7 @@ class RunConfig:
     # Gradients of a recurrence end at every multiple of so many steps of it (truncated backpropagation through time), where
     # whole sequences (None) let them explode; what lies further back is then not learnt.
     bptt_steps: int | None = None
-    # Examples in a batch; with length buckets, in one of the longest: batches of shorter ones hold proportionally more.
+    # Most examples in a batch; with length buckets, in one of the longest: batches of shorter ones hold proportionally more.
     batch_size: int = 32
     # Score and keep a running mean of the weights; this is its span, as a share of all steps. 0 switches it off.
     average: float = 0.0
@@ -53,6 +54,9 @@ class RunConfig:
     fresh: bool = False
     # Copy the artefact to saved_models/ as the next version.
     publish: bool = False
+
+    # A recipe's number of epochs on the data that it was made for.
+    usual_epochs: ClassVar[int] = 5
 
     def __post_init__(self):
         if self.name is not None:

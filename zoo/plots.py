@@ -136,13 +136,14 @@ def gaze(answer: dict, image_bytes: bytes, path) -> Figure:
     return save(figure, path)
 
 
-def curves(log: list[dict], path, monitor) -> Figure:
+def curves(log: list[dict], path, monitor, kept: int) -> Figure:
     """Draws the loss and what was monitored against the epochs.
 
     Args:
         log: one row an epoch, as `Run.log`: `epoch`, `loss`, `val_loss`, and what was monitored likewise.
         path: where the picture is written; an older one is replaced.
         monitor: the `zoo.Monitor` that chose the epoch that was kept.
+        kept: that epoch.
 
     Returns:
         The figure.
@@ -153,8 +154,6 @@ def curves(log: list[dict], path, monitor) -> Figure:
     if not log:
         raise ZooError("There is nothing to draw: the log has no epoch.")
     epochs = [row["epoch"] for row in log]
-    best = {"max": max, "min": min}[monitor.direction]
-    kept = best(log, key=lambda row: row[f"val_{monitor.name}"])["epoch"]
     names = list(dict.fromkeys(("loss", monitor.name)))  # one panel, if it was the loss
     figure = Figure((3.5 * len(names), 2.8), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):

@@ -1,4 +1,4 @@
-"""What a case of `own_data.py` is: data as a person has them, a recipe's flags that name them, and what is asked of the model."""
+"""What a case of `own_data.py` is: a person's data, a recipe's flags that name them, and what is asked of the model."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path

@@ -72,7 +72,7 @@ def main(
     rows, curves, flows = [], {}, {"at start": {}, "trained": {}}
     for length in lengths:
         for cell in cells:
-            config = recipe.Config(length=length, cell=cell, examples=examples, epochs=epochs, patience=epochs, runs=runs)
+            config = recipe.Config(length=length, cell=cell, examples=examples, epochs=epochs, runs=runs)
             model = trained(recipe.main, config)
             log = read(model.directory.parent / "log.csv")
             errors = [float(row["val_loss"]) for row in log]

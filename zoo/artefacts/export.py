@@ -118,7 +118,7 @@ def _provenance(task, run) -> dict:
             "seed": config.seed,
             "max_steps": config.max_steps,
             "epochs": len(run.log),
-            "monitor": str(task.monitor),
+            "monitor": str(run.monitor),
             "best": run.best,
             "best_epoch": run.best_epoch,
             "seconds": round(run.seconds, 1),

@@ -132,7 +132,7 @@ class TextClassifier(Classifier):
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
-        self.monitor = Monitor("logits_accuracy" if order else "accuracy")
+        self.monitor = Monitor("logits_accuracy", loss="logits_crossentropy") if order else Monitor("accuracy")
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
     @property
@@ -166,10 +166,12 @@ class TextClassifier(Classifier):
         return {"recurrent": loss, "ngrams": loss, "logits": None} if self.ngrams else loss
 
     def metrics(self):
-        """Accuracy, of the mean and of each part."""
+        """Accuracy, of the mean and of each part; of the mean the cross-entropy too, which no loss is."""
         if not self.ngrams:
             return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
-        return {part: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for part in ("logits", "recurrent", "ngrams")}
+        parts = {part: [keras.metrics.SparseCategoricalAccuracy(name="accuracy")] for part in ("logits", "recurrent", "ngrams")}
+        parts["logits"].append(keras.metrics.SparseCategoricalCrossentropy(from_logits=True, name="crossentropy"))
+        return parts
 
     def adapt(self, train, *, seed=0):
         """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes; each if it is fresh."""

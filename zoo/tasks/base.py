@@ -2,7 +2,6 @@
 
 import abc
 import contextlib
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +26,8 @@ class Monitor:
     Args:
         name: of a metric or a loss, as Keras names them in its logs, without "val_": "accuracy", "loss", "tags_loss".
         direction: "max" if more is better, "min" if less is.
+        loss: name of what is lower where the model is surer of what is right: it decides between equals, and alone where there
+            are too few examples to count right answers.
 
     Raises:
         ZooError: if the direction is neither.
@@ -34,6 +35,7 @@ class Monitor:
 
     name: str
     direction: Literal["max", "min"] = "max"
+    loss: str = "loss"
 
     def __post_init__(self):
         if self.direction not in ("max", "min"):
@@ -42,14 +44,16 @@ class Monitor:
     def __str__(self):
         return self.name if self.direction == "max" else f"{self.name} (lower is better)"
 
-    def better(self, value: float, than: float) -> bool:
-        """Whether a value is better than another; NaN stands for none, and any is better."""
-        return math.isnan(than) or (value > than if self.direction == "max" else value < than)
+    @property
+    def sign(self) -> int:
+        """1 if more is better, -1 if less is."""
+        return 1 if self.direction == "max" else -1
 
     def check(self, logs: Mapping) -> None:
-        """Raises `ZooError` where the value is none of the logs'."""
-        if self.name not in logs:
-            raise ZooError(f"Monitor({self.name!r}) watches nothing that is measured; there are: {', '.join(logs)}.")
+        """Raises `ZooError` where a value is none of the logs'."""
+        for name in (self.name, self.loss):
+            if name not in logs:
+                raise ZooError(f"Monitor({name!r}) watches nothing that is measured; there are: {', '.join(logs)}.")
 
 
 class Task(abc.ABC):
@@ -81,6 +85,9 @@ class Task(abc.ABC):
     buckets: tuple[int, ...] = ()
     # `encode_example` draws at random, or makes much of little: nothing of it is kept, each epoch encodes anew.
     encode_each_epoch: bool = False
+
+    # A run that plans itself, without `--epochs`, takes so many steps at least, however few the data: found on small data.
+    least_steps: int = 300
 
     monitor: Monitor
 
@@ -179,7 +186,7 @@ class Task(abc.ABC):
         """Draws pictures for the card into a directory, one after the other: title and name of the file."""
         from zoo import plots
 
-        plots.curves(run.log, directory / "curves.png", self.monitor)
+        plots.curves(run.log, directory / "curves.png", run.monitor, run.best_epoch)
         yield "Training curves", "curves.png"
 
     # What follows from it

@@ -28,6 +28,8 @@ class Batches:
         task: a `Task`.
         examples: `tf.data.Dataset` of raw, unbatched examples, of known number.
         batch_size: examples in a batch; with buckets, in one of the longest.
+        least_steps: of an epoch: where there would be fewer, the batches are cut in halves until there are as many, or one
+            example is left in each.
 
     Attributes:
         examples: how many there are.
@@ -37,7 +39,7 @@ class Batches:
         ZooError: if the buckets are more than 4, or do not ascend.
     """
 
-    def __init__(self, task, examples, *, batch_size: int):
+    def __init__(self, task, examples, *, batch_size: int, least_steps: int = 1):
         buckets = np.array(task.buckets or (1,))
         if len(buckets) > 4 or buckets[0] < 1 or (np.diff(buckets) <= 0).any():
             raise ZooError(f"{type(task).__name__}.buckets are at most 4 lengths, ascending, not {task.buckets!r}.")
@@ -50,7 +52,6 @@ class Batches:
         if self._kept is None:
             size = int(sum(_bytes(*example) for example in examples.take(CHUNK))) // min(CHUNK, self.examples)
             self._mixed = min(max(MIXED, MEMORY // max(size, 1)), self.examples)
-        self._sizes = batch_size * buckets[-1] // buckets
         counts = np.array([self.examples])
         if task.buckets:
             lengths = lengths if lengths is not None else self._lengths(self._encoded(examples))
@@ -58,7 +59,12 @@ class Batches:
             self._bounds = [-(-buckets * length // buckets[-1]) for length in longest]
             found = np.max([np.searchsorted(*pair) for pair in zip(self._bounds, lengths.T, strict=True)], axis=0)
             counts = np.bincount(found, minlength=len(buckets))
-        self.steps = int(np.sum(-(-counts // self._sizes)))
+        while True:
+            self._sizes = batch_size * buckets[-1] // buckets
+            self.steps = int(np.sum(-(-counts // self._sizes)))
+            if self.steps >= least_steps or batch_size == 1:
+                break
+            batch_size //= 2
 
     def epoch(self, seed: int | None = None) -> tf.data.Dataset:
         """The batches of one epoch: (inputs, targets); shuffled if a seed is given, and the same for the same seed."""

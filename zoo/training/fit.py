@@ -16,8 +16,10 @@ from zoo.artefacts import lineage
 from zoo.artefacts import publish as publishing
 from zoo.errors import ZooError
 from zoo.registry import model_info
+from zoo.tasks import Monitor
 from zoo.training import checks, logs, state
 from zoo.training.batches import Batches
+from zoo.training.plan import STEPS_AN_EPOCH, Choice, Plan
 from zoo.training.progress import Bar, epoch_title
 from zoo.training.steps import Steps, numbers
 
@@ -32,7 +34,8 @@ class Run:
     data: object
     log: list[dict] = field(default_factory=list)  # one row an epoch
     seconds: float = 0.0
-    best: float = float("nan")  # of what the task's monitor watches; there is none yet
+    monitor: Monitor | None = None  # what chooses the best epoch: the task's, or its loss where validation is small
+    best: float = float("nan")  # of what it watches; there is none yet
     best_epoch: int = 0
     began_with: str = ""  # what the weights came from that were not fresh
     terms: str = ""  # of the data that these come from
@@ -95,32 +98,33 @@ def _train(task, parts, config, run, resumed, callbacks):
     path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
     examples = sum(run.data.sizes[part] for part in parts)
     print(f"Run: {names.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
-    train = Batches(task, parts["train"], batch_size=config.batch_size)
+    train = Batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else STEPS_AN_EPOCH)
     validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
     if not (resumed and newest.exists()) and lineage.fresh(task.model):
         task.adapt(parts["train"], seed=config.seed)
-    last = min(train.steps * config.epochs, config.max_steps or 2**31)
-    model, monitor = task.trained, task.monitor
+    plan, choice = Plan.make(config, train.steps, task.least_steps), Choice(task.monitor, validation.examples)
+    model, run.monitor = task.trained, choice.monitor
     # no XLA: it would compile each shape anew, and cuDNN's kernels are no ops of its
-    model.compile(_optimizer(config, last), loss=task.losses(), metrics=task.metrics(), jit_compile=False)
+    model.compile(_optimizer(config, plan), loss=task.losses(), metrics=task.metrics(), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     variables = [*task.model.variables, *model.optimizer.variables]
 
-    waited, done = 0, False
+    done = False
     if resumed and newest.exists():
         state.load_arrays(best, task.model.variables)  # it is needed in the end: better known now
         progress = state.load_arrays(newest, variables)
         run.log, run.seconds, run.best, run.best_epoch = (progress[key] for key in ("log", "seconds", "best", "best_epoch"))
-        waited, done = progress["waited"], progress["done"]
+        choice.resume(progress["choice"])
+        done = progress["done"]
         logs.write(path, run.log)  # if it was stopped between the two
-        print(f"Continuing after epoch {len(run.log)} of {config.epochs}; --fresh starts anew.", flush=True)
+        print(f"Continuing after epoch {len(run.log)} of {plan.epochs}; --fresh starts anew.", flush=True)
 
-    print(f"At most {last:,} steps, {train.steps:,} an epoch.", flush=True)
+    print(plan.describe(train.examples), flush=True)
     made = run.log[-1]["step"] if run.log else 0
     held_out = validation.epoch()
     steps = Steps(model, held_out.element_spec, bptt_steps=config.bptt_steps)
-    bar = Bar(steps=train.steps, last=last, made=made)
-    callbacks = keras.callbacks.CallbackList([bar, *callbacks], model=model, epochs=config.epochs, steps=train.steps, verbose=0)
+    bar = Bar(steps=plan.steps, last=plan.last, made=made)
+    callbacks = keras.callbacks.CallbackList([bar, *callbacks], model=model, epochs=plan.epochs, steps=plan.steps, verbose=0)
     model.stop_training = False
     callbacks.on_train_begin()
     while not done:
@@ -138,9 +142,9 @@ def _train(task, parts, config, run, resumed, callbacks):
                         f"The loss is not a number any more (step {made}). Lower --learning-rate or --clip-norm, or try "
                         f"another --seed; the best weights so far are in {kept}."
                     )
-                monitor.check(means)
+                task.monitor.check(means)
                 callbacks.on_train_batch_end(batch, means)
-                if made == last or model.stop_training:
+                if made == plan.last or model.stop_training:
                     break
         finally:
             bar.close()
@@ -154,38 +158,37 @@ def _train(task, parts, config, run, resumed, callbacks):
         row = {"epoch": epoch + 1, "step": made, "seconds": round(run.seconds, 1)}
         row |= learnt | {f"val_{key}": value for key, value in scores.items()}
         run.log.append(row)
-        title, minutes = epoch_title(epoch, train.steps, last), (time.monotonic() - started) / 60
+        title, minutes = epoch_title(epoch, plan.steps, plan.last), (time.monotonic() - started) / 60
         said = f"{logs.words(learnt)}; validation: {logs.words(scores)}"
         print(f"{title}: {made - before:,} steps, {minutes:.1f} min; {said}", flush=True)
 
-        waited += 1
-        if monitor.better(scores[monitor.name], run.best):
-            run.best, run.best_epoch, waited = scores[monitor.name], epoch + 1, 0
+        if choice.better(scores, made):
+            run.best, run.best_epoch = scores[run.monitor.name], epoch + 1
             state.save_arrays(best, task.model.variables, {"epoch": epoch + 1})
         callbacks.on_epoch_end(epoch, {key: row[key] for key in row if key not in ("epoch", "step", "seconds")})
         for variable, value in zip(model.trainable_variables, raw, strict=True):
             variable.assign(value)
 
-        done = made == last or epoch + 1 >= config.epochs or waited >= config.patience or model.stop_training
+        done = made == plan.last or epoch + 1 >= plan.epochs or choice.waited(made, plan) or model.stop_training
         progress = {key: getattr(run, key) for key in ("log", "seconds", "best", "best_epoch")}
-        state.save_arrays(newest, variables, progress | {"waited": waited, "done": done})
+        state.save_arrays(newest, variables, progress | {"choice": choice.state(), "done": done})
         logs.write(path, run.log)
     state.load_arrays(best, task.model.variables)
     callbacks.on_train_end()
-    print(f"Best on validation: {monitor.name} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
+    print(f"Best on validation: {run.monitor.name} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
 
 
-def _optimizer(config, steps):
+def _optimizer(config, plan):
     """Adam with clipped gradients: the rate rises for a twentieth of the steps, then falls along a cosine."""
-    warmup = min(steps // 20, steps - 1)
+    warmup = plan.warmup
     schedule = keras.optimizers.schedules.CosineDecay(
         config.learning_rate if not warmup else config.learning_rate / 50,
-        decay_steps=steps - warmup,
+        decay_steps=plan.last - warmup,
         warmup_target=config.learning_rate if warmup else None,
         warmup_steps=warmup,
         alpha=0.02,
     )
-    span = config.average * steps
+    span = config.average * plan.last
     average = {"use_ema": True, "ema_momentum": 1 - 1 / span} if span > 1 else {}
     return keras.optimizers.Adam(schedule, global_clipnorm=config.clip_norm, **average)
 
