@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from zoo import ridge
 from zoo.errors import ZooError
 
 # Chosen on folds of IMDB's training split, where neighbouring values differ by less than the noise.
 LEAST_TEXTS = 2  # an n-gram of a single text says nothing of others
 SMOOTHING = 2.0  # texts added to either side of a ratio
+COLUMNS = 8_192  # n-grams whose products are taken at once
 SCALE = 20.0  # lets the factors learn at the learning rate of the network beside
 
 
@@ -35,15 +37,17 @@ class NGramLinear(keras.layers.Layer):
     Feature hashing lets every n-gram that was never seen hit the weight of one that was. Here each bucket belongs to one
     n-gram and keeps 8 bits of its hash, so that 254 of 255 strangers are ignored; no strings are stored.
 
-    A weight is the product of a fixed naive-Bayes log-ratio and a trained factor, which starts at zero: what tells the
-    classes apart in the counts is learnt first. The sum is divided by the square root of the number of n-grams found.
+    A weight is the product of a fixed number and a trained factor, and the sum is divided by the square root of the number of
+    n-grams found. From many texts (`adapt`) the fixed number is a naive-Bayes log-ratio, and the factor starts at zero: what
+    tells the classes apart in the counts is learnt first. From few (`solve`) it says how rare the n-gram is, and the factor
+    starts as ridge regression has it.
 
     Args:
         classes: number of classes; two share one column of weights, with opposite signs.
         buckets: size of the table, a power of two.
 
     Source: Wang & Manning 2012, "Baselines and Bigrams" (log-ratios, presence in place of counts); Weinberger et al. 2009
-    (feature hashing).
+    (feature hashing); Spärck Jones 1972 (rarity).
     """
 
     is_table = True  # an export stores it in float16
@@ -99,14 +103,82 @@ class NGramLinear(keras.layers.Layer):
         grams, texts = grams[frequent], texts[frequent]
         rest = texts.sum(axis=1, keepdims=True) - texts
         ratios = np.log((texts + SMOOTHING) / (rest / (self.classes - 1) + SMOOTHING))
-        order = np.argsort(np.abs(ratios).max(axis=1), kind="stable")  # the strongest is written last, and stays
+        return self._write(grams, ratios[:, 1:] if self.classes == 2 else ratios)
+
+    def solve(self, texts, labels) -> int:
+        """Gives the buckets to the n-grams of few texts, with the weights of a ridge regression.
+
+        How long the n-grams are, how strong the penalty is and how sure the answers are is what serves texts that are left out.
+
+        Args:
+            texts: for each length of n-grams up to the longest, one int32 array of distinct hashes a text: those of up to that
+                length.
+            labels: int array [texts], of at least two classes.
+
+        Returns:
+            How many buckets have an owner.
+        """
+        best = None
+        for hashes in texts:
+            values, products, alone = _products(hashes)
+            for diagonal in (0.0, alone):
+                found = ridge.fit(products + np.diag(np.broadcast_to(diagonal, len(labels))), labels, self.classes)
+                if best is None or found.loss < best[0].loss:
+                    best = found, values
+        (found, (grams, text, gram, value, rarity)) = best
+        weights = np.stack([np.bincount(gram, value * column[text], len(grams)) for column in found.weights.T], axis=1)
+        owned = self._write(grams, np.broadcast_to(rarity[:, None], weights.shape), weights / SCALE)
+        self.bias.assign(found.bias)
+        return owned
+
+    def _write(self, grams, ratios, factors=None) -> int:
+        """Fills the table; where n-grams share a bucket the strongest stays. Gives how many buckets have an owner."""
+        strength = np.abs(ratios if factors is None else ratios * factors).max(axis=1)
+        order = np.argsort(strength, kind="stable")  # the strongest is written last
         bucket, fingerprint = self._place(grams[order])
-        owners, kept = np.zeros(self.buckets, np.uint8), np.zeros(self.ratios.shape, np.float32)
+        owners = np.zeros(self.buckets, np.uint8)
         owners[bucket] = fingerprint
-        kept[bucket] = ratios[order, 1:] if self.classes == 2 else ratios[order]
         self.owners.assign(owners)
-        self.ratios.assign(kept)
+        for table, value in ((self.ratios, ratios), (self.factors, factors)):
+            if value is not None:
+                kept = np.zeros(table.shape, np.float32)
+                kept[bucket] = value[order]
+                table.assign(kept)
         return int((owners > 0).sum())
 
     def get_config(self):
         return {**super().get_config(), "classes": self.classes, "buckets": self.buckets}
+
+
+def _products(hashes):
+    """Products of each two texts over the n-grams that they share.
+
+    A text that is left out knows none of the n-grams that it alone has, as a new one does not: they count neither in its
+    length nor in its products with others, only in that with itself.
+
+    Args:
+        hashes: of each text, int array, distinct.
+
+    Returns:
+        The n-grams with what each text has of them (distinct hashes [G]; text, n-gram and value of each occurrence; rarity [G]);
+        the products float [N, N] over n-grams of several texts; of each text with itself over those that it alone has.
+    """
+    counts = np.array([len(row) for row in hashes])
+    text = np.repeat(np.arange(len(hashes)), counts)
+    grams, gram = np.unique(np.concatenate(hashes), return_inverse=True)
+    among = np.bincount(gram, minlength=len(grams))
+    rarity = np.log((1 + len(hashes)) / (1 + among)) + 1
+    shared = among[gram] > 1
+    found = np.maximum(np.bincount(text[shared], minlength=len(hashes)), 1)
+    value = rarity[gram] / np.sqrt(found[text])
+    alone = np.bincount(text[~shared], value[~shared] ** 2, len(hashes))
+    products = np.zeros((len(hashes), len(hashes)))
+    order = np.argsort(gram[shared], kind="stable")
+    row, column, entry = text[shared][order], gram[shared][order], value[shared][order]
+    distinct, column = np.unique(column, return_inverse=True)
+    for start in range(0, len(distinct), COLUMNS):
+        low, high = np.searchsorted(column, (start, start + COLUMNS))
+        block = np.zeros((len(hashes), COLUMNS), np.float32)
+        block[row[low:high], column[low:high] - start] = entry[low:high]
+        products += block @ block.T
+    return (grams, text, gram, value, rarity), products, alone

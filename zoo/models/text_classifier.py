@@ -23,6 +23,9 @@ BIGRAM_ROWS = 65_521  # the largest prime below 2**16
 # Root mean square of the word vectors at the start: small enough that the gates are not saturated.
 EMBEDDING_SCALE = 0.3
 
+# Texts, up to which the n-gram path starts as a ridge regression over them: its time grows with the cube of their number.
+SMALL = 2_500
+
 
 @register_model(mapping="many_to_one")
 def text_classifier(
@@ -174,7 +177,7 @@ class TextClassifier(Classifier):
         return parts
 
     def adapt(self, train, *, seed=0):
-        """Word vectors from the co-occurrences in the training texts, n-gram weights from naive Bayes; each if it is fresh."""
+        """Word vectors from co-occurrences in the training texts, n-gram weights from these texts; each if it is fresh."""
         fresh = lineage.fresh(self.model)
         embedding = self.model.get_layer("embedding")
         size, width = embedding.embeddings.shape
@@ -184,20 +187,29 @@ class TextClassifier(Classifier):
         if not (vectors_wanted or ngrams_wanted):
             return
         print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
-        tokens, hashes, labels = [], [], []
+        tokens, labels = [], []
+        orders = range(1, self.ngrams.order + 1) if ngrams_wanted else ()
+        hashes = {order: [] for order in orders}
+        small = int(train.cardinality()) <= SMALL
         for text, label in train.batch(512):
             words = self.words.split(text)
             tokens += [row[row > 0] for row in self.words(words).numpy()]
-            if ngrams_wanted:
-                grams = self.ngrams(words).numpy().reshape(len(label), -1)
-                hashes.append(grams[grams > 0])
-                labels.append(np.repeat(label.numpy(), (grams > 0).sum(axis=1)))
+            labels.append(label.numpy())
+            for order in orders if small else orders[-1:]:
+                grams = NGrams(order=order, limit=self.words.limit)(words).numpy().reshape(len(label), -1)
+                hashes[order] += [row[row > 0] for row in grams]
         if vectors_wanted:
             vectors = cooccurrence_embeddings(tokens, size=size, width=width, seed=seed)
             embedding.embeddings.assign(EMBEDDING_SCALE * vectors)
         if ngrams_wanted:
             layer = self.model.get_layer("ngram_linear")
-            owned = layer.adapt(np.concatenate(hashes), np.concatenate(labels))
+            labels = np.concatenate(labels)
+            if small:
+                owned = layer.solve(hashes.values(), labels)
+                layer.trainable = False  # steps would only make it surer of what it was solved for
+            else:
+                last = hashes[self.ngrams.order]
+                owned = layer.adapt(np.concatenate(last), np.repeat(labels, [len(row) for row in last]))
             print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
 
     @signature(text=tf.string)
