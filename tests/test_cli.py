@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -242,6 +243,13 @@ def test_scores_up_to_100_have_two_decimals_and_tiny_ones_two_digits():
 def test_evaluate_repeats_the_score_of_the_card(zoo_command, tiny_artefact):
     card = cards.read(tiny_artefact)
     assert json.loads(zoo_command("evaluate", tiny_artefact, "--json")) == card["scores"]
+
+
+def test_evaluate_has_scores_that_an_older_card_lacks(zoo_command, copy):
+    small_cards.change(copy, lambda card: card["scores"].pop("calibration error"))
+    said = zoo_command("evaluate", copy)
+    assert re.search(r"^accuracy: 0\.\d+ \(.*\); the card says 0\.\d+$", said, re.MULTILINE)
+    assert re.search(r"^calibration error: 0\.\d+ \(.*\); the card does not say$", said, re.MULTILINE)
 
 
 def test_train_runs_a_recipe_from_anywhere(zoo_command, monkeypatch):

@@ -4,7 +4,6 @@ import argparse
 import contextlib
 import importlib.util
 import json
-import math
 import os
 import sys
 from pathlib import Path
@@ -182,7 +181,11 @@ def _info(options):
         return
     directory = find.artefact(options.name)
     facts = card.read(directory)
-    text = json.dumps(facts, indent=1, ensure_ascii=False) if options.json else f"{card.render(facts)}\nPath: {directory}"
+    text = (
+        json.dumps(facts, indent=1, ensure_ascii=False)
+        if options.json
+        else f"{card.render(facts, options.name)}\nPath: {directory}"
+    )
     print(printable(text))
 
 
@@ -245,9 +248,9 @@ def _evaluate(options):
         print(json.dumps(scores, indent=1))
         return
     for name, score in scores.items():
-        was = model.card["scores"].get(name, {}).get("value", math.nan)  # own data may have changed since
-        interval = f"{card.interval(score)}, n {score['n']:,}"
-        print(printable(f"{name}: {card.number(score['value'])} ({interval}); the card says {card.number(was)}"))
+        said = model.card["scores"].get(name)  # own data may have changed since; an older card has not all scores of today
+        was = f"the card says {card.number(said['value'])}" if said else "the card does not say"
+        print(printable(f"{name}: {card.number(score['value'])} ({card.interval(score)}, n {score['n']:,}); {was}"))
 
 
 def _renew(options):

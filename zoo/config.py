@@ -46,7 +46,8 @@ class RunConfig:
     average: float = 0.0
     # Arithmetic of training; the float16 kind needs a GPU. What is exported computes in float32 always.
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
-    # Name of the run and of its artefact, in place of the recipe's: of data of your own nothing is published without.
+    # Name of the run and of its artefact, in place of the recipe's or, of data of your own, that of the file, such as
+    # my_reviews: of these nothing is published without.
     name: str | None = None
     # Where runs are kept.
     runs: Path = Path("runs")

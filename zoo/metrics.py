@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from collections import Counter
 from statistics import NormalDist
 
 import numpy as np
@@ -30,32 +31,45 @@ def proportion(hits) -> dict:
     return {"value": value, "low": centre - half, "high": centre + half, "n": n}
 
 
-def accuracy(model, test) -> dict[str, dict]:
+class Scores(dict):
+    """Name → score, and of a classifier `confusion`: how often each class was taken for each, as a card has it."""
+
+    confusion: list[dict] = ()
+
+
+def accuracy(model, test) -> Scores:
     """Share of test examples whose `label` is right; for texts also of each path alone, and by the length of the text.
 
     Args:
-        model: from `zoo.load`, with an output `label`; where it has a signature `parts`, each output of it is scored too.
+        model: from `zoo.load`, with outputs `label` and, for the calibration error, `probabilities`; where it has a signature
+            `parts`, each output of it is scored too.
         test: `tf.data.Dataset` of (text or content of a file, label number), unbatched.
 
     Returns:
-        Name → score as `proportion` gives it, "accuracy" first.
+        Name → score as `proportion` gives it, "accuracy" first; "calibration error" as `calibration_error` gives it, the lower
+        the better.
     """
     names = model.card["labels"]
     texts, labels = zip(*[(text, int(label)) for text, label in test.as_numpy_iterator()], strict=True)
     order = np.argsort([len(text) for text in texts])  # equal lengths together: less padding
     truth = np.array(labels)[order]
-    hits = {"accuracy": []}
+    hits, answered, sure = {"accuracy": []}, [], []
     for start in track(range(0, len(order), 64), description="Scoring"):
         rows = order[start : start + 64]
         batch = [texts[row] for row in rows]
         expected = truth[start : start + 64]
         answers = model.predict(batch, batch_size=64)
         hits["accuracy"] += [answer["label"] == names[label] for answer, label in zip(answers, expected, strict=True)]
+        answered += [answer["label"] for answer in answers]
+        sure += [max(answer["probabilities"]) for answer in answers if "probabilities" in answer]
         if "parts" in model.signatures:
             for answer, label in zip(model.predict(batch, signature="parts", batch_size=64), expected, strict=True):
                 for part, probabilities in answer.items():
                     hits.setdefault(f"accuracy, {part} alone", []).append(int(np.argmax(probabilities)) == label)
-    scores = {name: proportion(np.array(values)) for name, values in hits.items()}
+    scores = Scores({name: proportion(np.array(values)) for name, values in hits.items()})
+    scores.confusion = confusion([names[label] for label in truth], answered, names)
+    if sure:
+        scores["calibration error"] = calibration_error(sure, hits["accuracy"])
     if "text" not in model.card["signatures"]["serving_default"]["inputs"]:
         return scores
     words = np.array([len(texts[row].split()) for row in order])
@@ -67,6 +81,48 @@ def accuracy(model, test) -> dict[str, dict]:
                 if name in hits:
                     scores[f"{name}, {band}"] = proportion(np.array(hits[name])[inside])
     return scores
+
+
+def confusion(truths, answers, names) -> list[dict]:
+    """How often each class was taken for each, of the pairs that occur, in the order of the classes' names.
+
+    Args:
+        truths, answers: names, [N] each; an answer that is none, as of a file that cannot be read, is "".
+        names: of the classes.
+
+    Returns:
+        A list of {"truth", "answer", "count"}.
+    """
+    order = {name: number for number, name in enumerate((*names, ""))}
+    counts = Counter(zip(truths, answers, strict=True))
+    pairs = sorted(counts, key=lambda pair: [order.get(name, len(order)) for name in pair])
+    return [{"truth": truth, "answer": answer, "count": counts[truth, answer]} for truth, answer in pairs]
+
+
+def calibration_error(sure, right, bins: int = 10) -> dict:
+    """How far a model's confidence and its share of right answers are apart: the expected calibration error.
+
+    Args:
+        sure: the probability of each answer, [N].
+        right: whether it is right, bool [N].
+        bins: of equal width, over which the distance is averaged by the number of answers in them.
+
+    Returns:
+        A score as of `proportion`, 0 the best; its interval is bootstrapped (1,000 samples, percentiles), and what the samples
+        are too high on the average, as they are for this measure, is taken off.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks".
+    """
+    sure, right = np.array(sure, float), np.array(right, float)
+    bin_of, n = np.minimum((sure * bins).astype(int), bins - 1), len(sure)
+
+    def error(weights):
+        return np.abs(np.bincount(bin_of, weights * (sure - right), bins)).sum() / n
+
+    value, random = error(np.ones(n)), np.random.default_rng(12345)
+    samples = [error(np.bincount(random.integers(0, n, n), minlength=n)) for _ in range(1000)]
+    low, high = np.percentile(samples, (2.5, 97.5)) - (np.mean(samples) - value)
+    return {"value": float(value), "low": float(max(low, 0)), "high": float(high), "n": n}
 
 
 def translation(model, test) -> dict[str, dict]:
@@ -87,7 +143,7 @@ def translation(model, test) -> dict[str, dict]:
     texts, references = zip(*[(text, list(refs)) for text, refs in test.as_numpy_iterator()], strict=True)
     columns = _columns(references)
     answers = _answers(model, texts, "serving_default", "translation")
-    scores = _sacre("BLEU", BLEU(), answers, columns) | _sacre("chrF", CHRF(), answers, columns)
+    scores = bleu(answers, references) | _sacre("chrF", CHRF(), answers, columns)
     scores |= _sacre("BLEU, greedy", BLEU(), _answers(model, texts, "greedy", "translation"), columns)
     pairs = [{"text": text, "translation": refs[0]} for text, refs in zip(texts, references, strict=True)]
     counts = []
@@ -97,6 +153,21 @@ def translation(model, test) -> dict[str, dict]:
         ]
     right, tokens = (sum(column) for column in zip(*counts, strict=True))
     return scores | {"token accuracy": proportion(np.arange(tokens) < right)}
+
+
+def bleu(answers, references) -> dict[str, dict]:
+    """BLEU of texts, 0 to 100, cased, by sacreBLEU, with its signature.
+
+    Args:
+        answers: texts, [N].
+        references: texts or bytes, one or several for each answer, [N][R].
+
+    Returns:
+        {"BLEU": score}.
+    """
+    from sacrebleu.metrics import BLEU
+
+    return _sacre("BLEU", BLEU(), answers, _columns(references))
 
 
 def captioning(model, test) -> dict[str, dict]:

@@ -2,6 +2,8 @@
 
 import os
 import re
+import unicodedata
+from pathlib import Path
 
 from zoo.errors import ZooError
 
@@ -23,6 +25,13 @@ def check_name(name, what: str) -> str:
         rule = "a name has at most 100 letters a to z, digits, _, - and ., and begins with a letter, a digit or _"
         raise ZooError(f"{what} cannot be {printable(repr(name)[:120])}: {rule}.")
     return name
+
+
+def name_for_file(path) -> str:
+    """A name for what is made of a person's own file or folder: "my_reviews" of "Reviews.csv"; "" where none can be made."""
+    letters = unicodedata.normalize("NFKD", Path(path).stem).encode("ascii", "ignore").decode().lower()
+    word = re.sub("[^a-z0-9]+", "_", letters).strip("_").removeprefix("my_")
+    return f"my_{word}"[:100] if word else ""
 
 
 def version_number(name: str) -> int | None:

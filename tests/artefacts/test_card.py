@@ -68,6 +68,8 @@ def test_a_card_of_any_shape_is_read_or_refused(tmp_path):
     """Each field of a real card in turn, of each wrong kind: nothing but a `ZooError` comes of it, that names a field."""
     card = json.loads((find.artefact("spanish_to_english") / find.CARD).read_text(encoding="utf-8"))
     card["examples"] = card["examples"][:1]
+    card["baselines"] = {"always answering 'x'": {"value": 0.5, "low": 0.4, "high": 0.6, "n": 1}}
+    card["confusion"] = [{"truth": "x", "answer": "", "count": 1}]
     read = refused = 0
     for path, mutant in mutations(card, 3):
         (tmp_path / find.CARD).write_text(json.dumps(mutant), encoding="utf-8")

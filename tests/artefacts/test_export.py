@@ -96,7 +96,7 @@ def test_the_score_is_that_of_the_artefact(model, imdb):
 
 def test_the_readme_is_the_card(model, tiny_artefact):
     readme = (tiny_artefact / "README.md").read_text(encoding="utf-8")
-    assert readme == cards.render(model.card)
+    assert readme == cards.render(model.card, str(tiny_artefact))
     assert f"{model.card['scores']['accuracy']['value']:.4f}" in readme
     assert model.card["run"]["command"] in readme
 

@@ -1,13 +1,15 @@
 """What an artefact says of itself: its card, the hashes of its files, its stored weights."""
 
 import hashlib
+import json
 import os
 import sys
 from pathlib import Path
 
 from zoo import files
-from zoo.artefacts import schema
+from zoo.artefacts import findings, schema
 from zoo.artefacts.find import CARD
+from zoo.artefacts.markdown import code, interval, number, prose
 from zoo.errors import ZooError
 from zoo.names import printable
 
@@ -119,18 +121,6 @@ def weights(directory: Path) -> dict:
         raise ZooError(f"{directory / 'variables'} holds no weights that can be read: {str(error).splitlines()[0]}") from error
 
 
-def number(value: float) -> str:
-    """A score as text: shares with four decimals, what goes up to 100 with two, a tiny error with two digits."""
-    if 0 < abs(value) < 1e-3 or abs(value) >= 1e9:
-        return f"{value:.1e}"
-    return f"{value:.4f}" if abs(value) <= 1 else f"{value:.2f}"
-
-
-def interval(score: dict) -> str:
-    """The 95 % interval of a score as text."""
-    return f"{number(score['low'])} to {number(score['high'])}"
-
-
 def first_score(card: dict) -> tuple[str, str, str]:
     """The name, the value and the interval of the score that stands first, as text; dashes where nothing was scored."""
     for name, score in card["scores"].items():
@@ -138,21 +128,13 @@ def first_score(card: dict) -> tuple[str, str, str]:
     return "-", "-", "-"
 
 
-def prose(value) -> str:
-    """A value as words in Markdown, in a table too: one line, in which nothing is a link, a picture or HTML."""
-    text = printable(" ".join(str(value).splitlines()))
-    for mark, escaped in {"|": "\\|", "<": "&lt;", "](": "]\\(", "`": "'"}.items():
-        text = text.replace(mark, escaped)
-    return text
+def render(card: dict, name: str | None = None) -> str:
+    """The card as Markdown, the artefact's README.
 
-
-def code(value) -> str:
-    """A value as code in Markdown: one line between backticks, with none inside."""
-    return f"`{printable(' '.join(str(value).splitlines())).replace('`', chr(39))}`"
-
-
-def render(card: dict) -> str:
-    """The card as Markdown, the artefact's README."""
+    Args:
+        card: of the artefact.
+        name: what `zoo.load` is to be given: a path, or the name that it is published under, which is the card's, if None.
+    """
     from zoo.artefacts import values  # here, since it needs NumPy: `zoo list` needs none
 
     run, data, task = card["run"], card["data"], card["task"]
@@ -171,7 +153,7 @@ def render(card: dict) -> str:
         *(["from pathlib import Path", ""] if 'Path("' in example_input else []),
         "import zoo",
         "",
-        f'model = zoo.load("{card["name"]}")',
+        f"model = zoo.load({json.dumps(printable(name or card['name']), ensure_ascii=False)})",
         f"model.predict([{example_input}])",
         f"# {printable(str(values.with_sizes(example['output'])))}",
         "```",
@@ -191,6 +173,7 @@ def render(card: dict) -> str:
     if signatures:  # without it a BLEU cannot be compared with another
         words = "; ".join(f"{prose(key)} {code(value)}" for key, value in signatures.items())
         lines += ["", f"sacreBLEU signatures: {words}."]
+    lines += findings.rendered(card)
     lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
     facts = {
         "command": code(run["command"]).replace("|", "\\|"),

@@ -12,10 +12,12 @@ import tensorflow as tf
 from zoo import config as configs
 from zoo import files, names
 from zoo.artefacts import card as cards
-from zoo.artefacts import find, lineage, trust, values
+from zoo.artefacts import find, findings, lineage, trust, values
 from zoo.artefacts import load as loading
+from zoo.artefacts.examples import own_examples
 from zoo.artefacts.publish import is_publishable, publish
 from zoo.artefacts.save import save
+from zoo.baselines import baselines
 from zoo.data.labels import renumbered
 from zoo.errors import ZooError
 from zoo.training import state
@@ -38,23 +40,25 @@ def export(task, run, *, test):
     """
     target = run.path / "artefact"
     with state.hold(run.path), files.new_directory(target) as directory:
-        test = renumbered(test, run.data.labels, task.labels)
-        if run.data.source == "own" and isinstance(task.examples[0], (str, bytes)):
-            task.examples = _own_examples(task, run.data.validation)
+        test, train, validation = (
+            renumbered(part, run.data.labels, task.labels) for part in (test, run.data.train, run.data.validation)
+        )
+        if run.data.source == "own":
+            task.examples = own_examples(task, validation)
         facts = save(task, directory)
         facts |= _provenance(task, run)
         model = answered(directory, facts, task, test)
+        facts["baselines"] = baselines(task, train, test)
         facts["pictures"] = _drawn(model, task, run, directory / "pictures")
-        write_card(directory, facts)
-    first, value = next(iter(facts["scores"].items()))
+        write_card(directory, facts, names.shown(target))
+    _print_scores(facts)
     example, where = task.examples[0], names.shown(target)
     argument = {str: shlex.quote(str(example)), bytes: "FILE"}.get(type(example))
     predict = f"  zoo predict {where} {argument}\n" if argument else ""
-    print(
-        f"{first} on the {run.data.sizes['test']:,} test examples of the {run.data.source} data: "
-        f"{cards.number(value['value'])} ({cards.interval(value)})\nArtefact: {where} ({facts['bytes'] / 1e6:.1f} MB)\n\n"
-        f"Next:\n{predict}  zoo info {where}"
-    )
+    print(f"Artefact: {where} ({facts['bytes'] / 1e6:.1f} MB)")
+    if run.data.source == "own":
+        print(f"Its card shows {len(task.examples)} of your validation examples: look at them before you give it away.")
+    print(f"\nNext:\n{predict}  zoo info {where}")
     if is_publishable(run.data.source, run.config.name) and not run.config.max_steps:
         print(f"  zoo publish {names.shown(run.path)}")
     try:
@@ -69,19 +73,25 @@ def export(task, run, *, test):
     return loading.load(target, trusted=True)
 
 
-def _own_examples(task, split, count=3, among=300) -> tuple:
-    """Raw inputs of a person's own data, in place of a family's texts or files: short ones, since the card shows them."""
-    found = {example[0] for example in split.take(among).as_numpy_iterator() if example[0]}
-    shortest = sorted(found, key=lambda value: (len(value), value))[:count]
-    is_text = isinstance(task.examples[0], str)
-    return tuple(value.decode("utf-8", errors="replace") if is_text else value for value in shortest) or task.examples
+def _print_scores(facts):
+    """The first score beside those of the baselines, and what has to be said of it."""
+    first, value = next(iter(facts["scores"].items()))
+    others = "".join(f", {name}: {cards.number(score['value'])}" for name, score in facts["baselines"].items())
+    print(
+        f"{first} on {facts['data']['test']}: {cards.number(value['value'])} ({cards.interval(value)}){names.printable(others)}"
+    )
+    for remark in findings.remarks(facts):
+        rule = "*" * 100
+        print(names.printable(f"{rule}\n{remark}\n{rule}" if findings.is_grave(remark) else remark))
 
 
 def answered(directory, facts, task, test):
     """Adds scores and answered examples to the card of an artefact; gives it loaded."""
     write_card(directory, facts)
     model = loading.load(directory, trusted=True)
-    facts["scores"] = task.measure(model, test)
+    facts["scores"] = scores = task.measure(model, test)
+    if confusion := getattr(scores, "confusion", None):
+        facts["confusion"] = confusion
     facts["examples"] = [
         {"input": values.as_json(example), "output": values.as_json(answer)}
         for example, answer in zip(task.examples, model.predict(list(task.examples)), strict=True)
@@ -136,12 +146,12 @@ def versions() -> dict:
     return {"tensorflow": tf.__version__, "keras": keras.__version__, "python": platform.python_version()}
 
 
-def write_card(directory: Path, facts: dict) -> None:
-    """Writes the card of a directory's files, and its rendering once there are scores."""
+def write_card(directory: Path, facts: dict, name: str | None = None) -> None:
+    """Writes the card of a directory's files and, once there are scores, its rendering; `name` as in `cards.render`."""
     facts["files"] = cards.hashes(directory)
     files.write(directory / find.CARD, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     if facts["scores"]:
-        files.write(directory / "README.md", cards.render(facts))
+        files.write(directory / "README.md", cards.render(facts, name))
 
 
 def _drawn(model, task, run, directory: Path) -> dict[str, str]:

@@ -86,6 +86,7 @@ def _copied(source: Path, directory: Path, facts: dict) -> Path:
         if cards.read(directory) != facts:
             raise ZooError(f"{find.CARD} is not the same")
         cards.verify(directory, facts)
+        (directory / "README.md").write_text(cards.render(facts), encoding="utf-8")  # from here on it is loaded by name
     except ZooError as error:
         raise ZooError(f"Nothing was published: the copy of {source} is not what was read from it ({error})") from error
     return directory

@@ -79,6 +79,7 @@ class Optional(NamedTuple):
 
 
 TENSORS = Each(LINE, TENSOR)
+SCORES = Each(LINE, {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT, "signature": Optional(LINE)})
 # An object stands for one with at least these fields, a list for a list of such items.
 CARD = {
     "name": NAME,
@@ -114,7 +115,11 @@ CARD = {
         "date": LINE,
     },
     "versions": Each(WORD, LINE),
-    "scores": Each(LINE, {"value": NUMBER, "low": NUMBER, "high": NUMBER, "n": COUNT, "signature": Optional(LINE)}),
+    "scores": SCORES,
+    # what else was scored by the first of them, on the same examples
+    "baselines": Optional(SCORES),
+    # how often each class was taken for each, of those pairs that occur; an answer that was none is ""
+    "confusion": Optional([{"truth": TEXT, "answer": TEXT, "count": COUNT}]),
     "examples": [{"input": ANYTHING, "output": Each(LINE, ANYTHING)}],
     "pictures": Optional(Each(LINE, PATH)),
     "files": Each(PATH, HASH),

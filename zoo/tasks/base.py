@@ -158,6 +158,13 @@ class Task(abc.ABC):
         Only weights of `zoo.artefacts.lineage.fresh(self.model)` may be changed: others were trained or set by someone.
         """
 
+    def calibrate(self, validation):  # noqa: B027 - optional
+        """Fits what the answers need beside the trained weights; `zoo.fit` calls it at its end, with the best weights.
+
+        Args:
+            validation: `tf.data.Dataset` of raw, unbatched examples that were not trained on.
+        """
+
     @property
     def trained(self) -> keras.Model:
         """What `zoo.fit` trains: the model, or a part of it that shares its weights; encoded examples are its inputs."""

@@ -71,7 +71,9 @@ def fit(task, data, config, *, callbacks=()) -> Run:
     known = lineage.of(task.model)
     if config.name:
         publishing.check_successor(config.name, model_info(task.model.built_by.name).mapping, data.loader)
-    name = configs.run_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
+    # what was trained on a person's own file is not the recipe's model, and is not called like it
+    of_file = names.name_for_file(data.arguments.get("path", "")) if data.source == "own" and not config.name else ""
+    name = of_file or configs.run_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
     start = known.start(task.model, identity) if known else {}
     if known:
@@ -80,6 +82,8 @@ def fit(task, data, config, *, callbacks=()) -> Run:
         identity = identity | {"start": start}
     path, resumed, lock = state.open_run(config.runs, name, identity, fresh=config.fresh)
     began_with, terms = start.get("from", ""), known.terms if known else ""
+    if of_file:
+        print(f"Named {name} for its file; --name gives another name, under which it can be published.")
     run = Run(path, name, config, data, began_with=began_with, terms=terms, lock=lock)
     lock.busy = True
     try:
@@ -176,6 +180,7 @@ def _train(task, parts, config, run, resumed, callbacks):
     state.load_arrays(best, task.model.variables)
     callbacks.on_train_end()
     print(f"Best on validation: {run.monitor.name} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
+    task.calibrate(parts["validation"])
 
 
 def _optimizer(config, plan):
