@@ -36,8 +36,13 @@ class Config(zoo.RunConfig):
     word_dropout: float = 0.2
     # The longest n-gram of the linear path beside the recurrence; 0 leaves the path out.
     ngram_order: int = 3
-    # Weight of the linear path's logits; from 2 to 8 validation hardly changes (docs/tasks/imdb_sentiment.md).
-    ngram_weight: float = 4.0
+    # Weight of the linear path's logits (default: 4; from 2 to 8 validation hardly changes, docs/tasks/imdb_sentiment.md; of
+    # up to 2,500 texts 9: a recurrence is soon surer of so few than it should be).
+    ngram_weight: float | None = None
+    # Places of its table, a power of two (default: four for each distinct n-gram, at most 524,288).
+    ngram_buckets: int | None = None
+    # Whether rare classes count for more in training (default: if one has less than half of an equal share).
+    class_weights: bool | None = None
     # Which tenth of the training split validates.
     validation_fold: int = 0
     # A CSV or TSV file with texts of your own, in place of IMDB; its first line names the columns.
@@ -63,9 +68,17 @@ def main(config: Config):
         reviews = zoo.data.labelled_texts(config, path=config.csv, **columns)
     else:
         reviews = zoo.data.imdb_reviews(config, validation_fold=config.validation_fold)
+    # what the flags leave open is looked up in the texts
+    profile = zoo.data.text_profile.FILM_REVIEWS
+    if config.csv:
+        options = {"classes": len(reviews.labels), "order": config.ngram_order, "limit": config.max_words}
+        profile = zoo.data.text_profile.look(reviews.train, **options)
+        print(*profile.lines(reviews.labels), sep="\n", flush=True)
+    chosen = zoo.TextClassifier.suited(profile, config.ngram_buckets, config.ngram_weight)
     words = zoo.preprocessing.Words.fit(reviews.train, size=config.vocabulary_size, limit=config.max_words)
-    model = zoo.create_model("text_classifier", config, vocabulary_size=words.size, num_classes=len(reviews.labels))
+    model = zoo.create_model("text_classifier", config, vocabulary_size=words.size, num_classes=len(reviews.labels), **chosen)
     task = zoo.TextClassifier(model, words, reviews.labels)
+    task.class_weights = zoo.data.class_weights(profile.classes, config.class_weights)
     run = zoo.fit(task, reviews, config)
     return zoo.export(task, run, test=reviews.test)
 

@@ -309,7 +309,9 @@ def test_an_artefact_gets_its_pictures(tmp_path, monkeypatch):
 
 def test_what_cannot_be_drawn_stops_no_export(tmp_path, capsys):
     model = Fake(translation([], ["</s>"]))
-    titles = exporting._drawn(model, Writes(""), SimpleNamespace(log=LOG, monitor=ACCURACY, best_epoch=3), tmp_path / "pictures")
+    titles = exporting._drawn(
+        model, Writes(""), SimpleNamespace(log=LOG, monitor=ACCURACY, best_epoch=3), tmp_path / "pictures"
+    )
     assert titles == {"Training curves": "pictures/curves.png"}
     assert set(cards.hashes(tmp_path)) == {"pictures/curves.png"}
     assert capsys.readouterr().out == "Pictures left out: There is nothing to draw: the text is empty.\n"

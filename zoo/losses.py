@@ -1,4 +1,4 @@
-"""Loss and accuracy of a sequence of tokens, padding apart."""
+"""Losses and metrics that Keras lacks: of a sequence of tokens, padding apart, and of classes of unequal weight."""
 
 import keras
 import tensorflow as tf
@@ -59,3 +59,24 @@ class TokenAccuracy(keras.metrics.Metric):
 
     def get_config(self):
         return {**super().get_config(), "ignored": self.ignored}
+
+
+@keras.saving.register_keras_serializable("zoo")
+class ClassCrossentropy(keras.losses.Loss):
+    """Mean cross-entropy of classes that count unequally: targets int [N], logits float [N, C] → scalar.
+
+    Args:
+        weights: of each class, [C].
+    """
+
+    def __init__(self, weights, name="class_crossentropy", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.weights = tuple(map(float, weights))
+
+    def call(self, y_true, y_pred):
+        y_true = ops.reshape(ops.cast(y_true, "int32"), [-1])
+        loss = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        return loss * tf.gather(tf.constant(self.weights, loss.dtype), y_true)
+
+    def get_config(self):
+        return {**super().get_config(), "weights": self.weights}

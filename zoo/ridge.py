@@ -15,7 +15,7 @@ class Fitted(NamedTuple):
     loss: float  # mean cross-entropy of each example by a classifier that has not seen it
 
 
-def fit(products, labels, classes: int) -> Fitted:
+def fit(products, labels, classes: int, class_weights=()) -> Fitted:
     """Fits one column of scores for two classes, else one for each, and scales them to be logits.
 
     The strength of the penalty and the scale are those under which examples that are left out have the lowest cross-entropy;
@@ -25,6 +25,7 @@ def fit(products, labels, classes: int) -> Fitted:
         products: of each two examples, float [N, N]: the sum over features of the values of both.
         labels: int [N], of at least two classes.
         classes: how many there are.
+        class_weights: what an example of each class counts where the scale is fitted; () if all count the same.
 
     Source: Allen 1974 (leaving one out in closed form); Rifkin & Klautau 2004, "In Defense of One-Vs-All Classification";
     Platt 1999 for the scale.
@@ -34,11 +35,12 @@ def fit(products, labels, classes: int) -> Fitted:
     unit = max(np.trace(products) / len(labels), 1e-12)
     values, vectors = np.linalg.eigh(products / unit + 1)  # the 1 is a feature that all have: the bias
     turned, best = vectors.T @ targets, None
+    counts = np.array(class_weights)[labels] if class_weights else np.ones(len(labels))
     for strength in STRENGTHS:
         inverse = 1 / (np.maximum(values, 0) + strength)
         dual = vectors @ (inverse[:, None] * turned)
         without = targets - dual / ((vectors**2) @ inverse)[:, None]
-        scale, shift, loss = _scaled(without, labels, classes)
+        scale, shift, loss = _scaled(without, labels, classes, counts)
         if best is None or loss < best.loss:
             best = Fitted(dual * scale / unit, dual.sum(axis=0) * scale + shift, loss)
     return best
@@ -49,7 +51,7 @@ def logits(scores):
     return np.concatenate([-scores / 2, scores / 2], axis=1) if scores.shape[1] == 1 else scores
 
 
-def _scaled(scores, labels, classes):
+def _scaled(scores, labels, classes, counts):
     """A scale and a shift of each column that make logits of scores, and their cross-entropy, by Newton's method.
 
     Both are held back a little, as if by one example that says nothing: where all scores are right, no scale is the best.
@@ -66,15 +68,17 @@ def _scaled(scores, labels, classes):
             curvature = probabilities[:, :, None] * np.eye(columns) - probabilities[:, :, None] * probabilities[:, None, :]
         # derivatives by (scale, shift...): a column's logit moves by its score, and by 1
         moves = np.concatenate([scores[:, :, None], np.broadcast_to(np.eye(columns), (n, columns, columns))], axis=2)
-        gradient = np.einsum("nc,ncp->p", error, moves) + np.concatenate([[0.1 * (scale - 1)], shift])
-        hessian = np.einsum("ncp,ncd,ndq->pq", moves, curvature, moves) + np.diag([0.1, *np.ones(columns)])
+        gradient = np.einsum("n,nc,ncp->p", counts, error, moves) + np.concatenate([[0.1 * (scale - 1)], shift])
+        hessian = np.einsum("n,ncp,ncd,ndq->pq", counts, moves, curvature, moves, optimize=True) + np.diag(
+            [0.1, *np.ones(columns)]
+        )
         step = np.linalg.solve(hessian, gradient)
         step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
         scale, shift = scale - step[0], shift - step[1:]
         if np.abs(step).max() < 1e-6:
             break
     _, log_probs = _softmax(logits(scale * scores + shift))
-    return scale, shift, float(-log_probs[np.arange(n), labels].mean())
+    return scale, shift, float(-(counts * log_probs[np.arange(n), labels]).mean())
 
 
 def _softmax(values):

@@ -77,7 +77,9 @@ def imdb(rows: int):
 
         drawn, names = {}, ("bad", "good")
         for split, count in (("train", rows), ("test", TESTED)):
-            loaded = tfds.as_numpy(tfds.load("imdb_reviews", split=split, data_dir=data_dir / "tfds", download=False, batch_size=-1))
+            loaded = tfds.as_numpy(
+                tfds.load("imdb_reviews", split=split, data_dir=data_dir / "tfds", download=False, batch_size=-1)
+            )
             chosen = random.Random(seed).sample(range(len(loaded["text"])), count)
             drawn[split] = [(loaded["text"][row].decode(), names[loaded["label"][row]]) for row in chosen]
         # where there are few texts, characters tell more than words

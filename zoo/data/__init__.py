@@ -10,7 +10,12 @@ import importlib.util
 from zoo.registry import loaders
 
 # What is no loader: name → module.
-_OTHERS = {"Splits": "zoo.data.splits", "stable_bucket": "zoo.data.splits", "with_variants": "zoo.data.translation_variants"}
+_OTHERS = {
+    "Splits": "zoo.data.splits",
+    "stable_bucket": "zoo.data.splits",
+    "class_weights": "zoo.data.labels",
+    "with_variants": "zoo.data.translation_variants",
+}
 
 
 def __getattr__(name):

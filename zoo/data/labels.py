@@ -1,5 +1,6 @@
 """Class numbers mean names: those of a data set and those of a task are compared by them, never by their order."""
 
+import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
@@ -34,3 +35,28 @@ def _classes(labels) -> str:
         return "no named classes"
     shown = ", ".join(map(repr, labels[:20])) + (", ..." if len(labels) > 20 else "")
     return f"{len(labels)} classes ({shown})"
+
+
+# A class is rare that has less than this share of what it would have if all had the same.
+RARE = 0.5
+
+
+def class_weights(counts, wanted: bool | None = None) -> tuple[float, ...]:
+    """What an example of each class counts in training: rare ones more, with the root of their rarity.
+
+    The full rarity would make a rare class as likely as the others to be answered, and the probabilities wrong.
+
+    Args:
+        counts: number of training examples of each class, at least 1.
+        wanted: whether to weigh them; where a class is rare if None.
+
+    Returns:
+        Weights with mean 1 over all examples; () if all count the same.
+    """
+    counts = np.array(counts, float)
+    if wanted is None:
+        wanted = counts.min() < RARE * counts.mean()
+    if not wanted or (counts == counts[0]).all():
+        return ()
+    weights = counts**-0.5
+    return tuple((weights * counts.sum() / (weights * counts).sum()).tolist())

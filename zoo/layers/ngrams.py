@@ -105,7 +105,7 @@ class NGramLinear(keras.layers.Layer):
         ratios = np.log((texts + SMOOTHING) / (rest / (self.classes - 1) + SMOOTHING))
         return self._write(grams, ratios[:, 1:] if self.classes == 2 else ratios)
 
-    def solve(self, texts, labels) -> int:
+    def solve(self, texts, labels, class_weights=()) -> int:
         """Gives the buckets to the n-grams of few texts, with the weights of a ridge regression.
 
         How long the n-grams are, how strong the penalty is and how sure the answers are is what serves texts that are left out.
@@ -114,6 +114,7 @@ class NGramLinear(keras.layers.Layer):
             texts: for each length of n-grams up to the longest, one int32 array of distinct hashes a text: those of up to that
                 length.
             labels: int array [texts], of at least two classes.
+            class_weights: see `zoo.ridge.fit`.
 
         Returns:
             How many buckets have an owner.
@@ -122,7 +123,9 @@ class NGramLinear(keras.layers.Layer):
         for hashes in texts:
             values, products, alone = _products(hashes)
             for diagonal in (0.0, alone):
-                found = ridge.fit(products + np.diag(np.broadcast_to(diagonal, len(labels))), labels, self.classes)
+                found = ridge.fit(
+                    products + np.diag(np.broadcast_to(diagonal, len(labels))), labels, self.classes, class_weights
+                )
                 if best is None or found.loss < best[0].loss:
                     best = found, values
         (found, (grams, text, gram, value, rarity)) = best
@@ -160,7 +163,7 @@ def _products(hashes):
         hashes: of each text, int array, distinct.
 
     Returns:
-        The n-grams with what each text has of them (distinct hashes [G]; text, n-gram and value of each occurrence; rarity [G]);
+        The n-grams with what each text has of them (hashes [G]; text, n-gram and value of each occurrence; rarity [G]);
         the products float [N, N] over n-grams of several texts; of each text with itself over those that it alone has.
     """
     counts = np.array([len(row) for row in hashes])

@@ -1,5 +1,7 @@
 """Texts to classes: a recurrent stack (or a transformer) over word embeddings, pooled over time, beside linear n-grams."""
 
+import math
+
 import keras
 import numpy as np
 import tensorflow as tf
@@ -22,6 +24,9 @@ BIGRAM_ROWS = 65_521  # the largest prime below 2**16
 
 # Root mean square of the word vectors at the start: small enough that the gates are not saturated.
 EMBEDDING_SCALE = 0.3
+
+# Weights of the n-gram path, at most, of all classes together: 4 bytes each in an artefact.
+PLACES = 2**20
 
 # Texts, up to which the n-gram path starts as a ridge regression over them: its time grows with the cube of their number.
 SMALL = 2_500
@@ -138,6 +143,24 @@ class TextClassifier(Classifier):
         self.monitor = Monitor("logits_accuracy", loss="logits_crossentropy") if order else Monitor("accuracy")
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
+    @staticmethod
+    def suited(profile, ngram_buckets=None, ngram_weight=None) -> dict:
+        """Arguments of the builder that follow from the texts, where they are not given.
+
+        Args:
+            profile: a `zoo.data.text_profile.TextProfile`.
+            ngram_buckets, ngram_weight: see the builder; if None, the table is the smallest power of two with four places for
+                each distinct n-gram, as long as it fits, and few texts, whose recurrence is soon surer of itself than it should
+                be, leave more to the n-grams.
+        """
+        columns = len(profile.classes) if len(profile.classes) > 2 else 1
+        wanted = 2 ** math.ceil(math.log2(4 * max(profile.ngrams, 1)))
+        fitting = 2 ** int(math.log2(PLACES / columns))
+        return {
+            "ngram_buckets": ngram_buckets or min(max(wanted, 2**8), max(fitting, 2**8), 2**19),
+            "ngram_weight": ngram_weight or (9.0 if profile.texts <= SMALL else 4.0),
+        }
+
     @property
     def rows(self):
         """See `Task.rows`."""
@@ -205,7 +228,7 @@ class TextClassifier(Classifier):
             layer = self.model.get_layer("ngram_linear")
             labels = np.concatenate(labels)
             if small:
-                owned = layer.solve(hashes.values(), labels)
+                owned = layer.solve(hashes.values(), labels, self.class_weights)
                 layer.trainable = False  # steps would only make it surer of what it was solved for
             else:
                 last = hashes[self.ngrams.order]

@@ -8,6 +8,9 @@ from zoo.errors import ZooError
 from zoo.preprocessing.normalisation import normalise
 from zoo.preprocessing.vocabulary import LINE, NUMBER, Vocabulary
 
+# Signs of a writing without spaces between words.
+UNSPACED = r"[\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\p{Lao}\p{Khmer}\p{Myanmar}]"
+
 
 def split_words(text):
     """Splits texts into lower-case words and punctuation marks; HTML tags are dropped.
@@ -17,10 +20,11 @@ def split_words(text):
 
     Returns:
         Ragged string [N, None]. A word is a run of letters with their marks, digits and apostrophes; any other visible
-        character is a word of its own. What looks alike is the same word; see `normalise`.
+        character is a word of its own, and so is each sign of a writing without spaces between words. What looks alike is the
+        same word; see `normalise`.
     """
     text = normalise(text, lower=True, tags=False)
-    return tf.strings.split(tf.strings.regex_replace(text, r"([^\p{L}\p{M}\p{N}'\s])", r" \1 "))
+    return tf.strings.split(tf.strings.regex_replace(text, rf"([^\p{{L}}\p{{M}}\p{{N}}'\s]|{UNSPACED})", r" \1 "))
 
 
 # Bytes of a text that are looked at for each word that is kept: what is beyond costs seconds of regular expressions.

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import metrics
+from zoo import losses, metrics
 from zoo.errors import ZooError
 from zoo.preprocessing import Labels
 from zoo.tasks import calibration, signatures
@@ -35,6 +35,8 @@ class Classifier(Task):
     codecs = {"labels": Labels}  # noqa: RUF012 - read only
     # What logits are divided by before they become probabilities; `calibrate` sets it.
     temperature: float = 1.0
+    # What an example of each class counts in training; () if all count the same.
+    class_weights: tuple[float, ...] = ()
     monitor = Monitor("accuracy")
     measure = staticmethod(metrics.accuracy)
 
@@ -56,6 +58,8 @@ class Classifier(Task):
 
     def losses(self):
         """Cross-entropy."""
+        if self.class_weights:
+            return losses.ClassCrossentropy(self.class_weights)
         return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def metrics(self):
