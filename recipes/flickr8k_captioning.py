@@ -13,6 +13,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains an image captioner on Flickr8k or COCO."""
 
+    family: ClassVar[str] = "ImageCaptioner"
+
     # COCO is twenty times as large; it has to be prepared with tfds first.
     dataset: Literal["flickr8k", "coco_captions"] = "flickr8k"
     # What reads the image: a network that has learnt on ImageNet, or a small one that learns here.
@@ -44,7 +46,7 @@ class Config(zoo.RunConfig):
     # Images in a batch, each with its five captions.
     batch_size: int = 24
     # Twice the usual, as large as batches of 120 short captions bear.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last steps of training does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.05
 
@@ -52,6 +54,13 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     photos = getattr(zoo.data, config.dataset)(config)
+    task = zoo.load_task(config.weights) if config.weights else new_task(config, photos)
+    run = zoo.fit(task, photos, config)
+    return zoo.export(task, run, test=photos.test)
+
+
+def new_task(config, photos):
+    """A captioner with a vocabulary of the training captions, and fresh weights but for those of the encoder."""
     words = zoo.preprocessing.SubWords.fit(
         photos.train.flat_map(zoo.ImageCaptioner.sentences),
         size=config.vocabulary_size,
@@ -61,15 +70,13 @@ def main(config: Config):
     model = zoo.create_model("image_captioner", config, vocabulary_size=words.size)
     if config.encoder == "efficientnet_lite0":
         zoo.layers.load_imagenet(model.get_layer("encoder"))
-    task = zoo.ImageCaptioner(
+    return zoo.ImageCaptioner(
         model,
         words,
         label_smoothing=config.label_smoothing,
         length_penalty=config.length_penalty,
         examples=zoo.data.photos.examples(),
     )
-    run = zoo.fit(task, photos, config)
-    return zoo.export(task, run, test=photos.test)
 
 
 if __name__ == "__main__":

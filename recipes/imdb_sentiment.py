@@ -14,6 +14,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a sentiment classifier on IMDB film reviews, or any text classifier on a CSV file of your own."""
 
+    family: ClassVar[str] = "TextClassifier"
+
     # The recurrence; docs/tasks/imdb_sentiment.md compares them.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "lstm"
     # Width of one direction.
@@ -56,7 +58,7 @@ class Config(zoo.RunConfig):
     # Reviews in a batch of the longest, 1,024 words; a batch of shorter ones holds up to 42.
     batch_size: int = 8
     # Twice the usual, since there are only some 3,000 steps to learn in.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last tenth of the steps does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.1
 
@@ -68,19 +70,24 @@ def main(config: Config):
         reviews = zoo.data.labelled_texts(config, path=config.csv, **columns)
     else:
         reviews = zoo.data.imdb_reviews(config, validation_fold=config.validation_fold)
-    # what the flags leave open is looked up in the texts
+    task = zoo.load_task(config.weights, labels=reviews.labels) if config.weights else new_task(config, reviews)
+    run = zoo.fit(task, reviews, config)
+    return zoo.export(task, run, test=reviews.test)
+
+
+def new_task(config, reviews):
+    """A classifier with a vocabulary of the training split and fresh weights; what the flags leave open is looked up there."""
     profile = zoo.data.text_profile.FILM_REVIEWS
     if config.csv:
         options = {"classes": len(reviews.labels), "order": config.ngram_order, "limit": config.max_words}
         profile = zoo.data.text_profile.look(reviews.train, **options)
         print(*profile.lines(reviews.labels), sep="\n", flush=True)
-    chosen = zoo.TextClassifier.suited(profile, config.ngram_buckets, config.ngram_weight)
     words = zoo.preprocessing.Words.fit(reviews.train, size=config.vocabulary_size, limit=config.max_words)
-    model = zoo.create_model("text_classifier", config, vocabulary_size=words.size, num_classes=len(reviews.labels), **chosen)
-    task = zoo.TextClassifier(model, words, reviews.labels)
+    sizes = {"vocabulary_size": words.size, "num_classes": len(reviews.labels)}
+    sizes |= zoo.TextClassifier.suited(profile, config.ngram_buckets, config.ngram_weight)
+    task = zoo.TextClassifier(zoo.create_model("text_classifier", config, **sizes), words, reviews.labels)
     task.class_weights = zoo.data.class_weights(profile.classes, config.class_weights)
-    run = zoo.fit(task, reviews, config)
-    return zoo.export(task, run, test=reviews.test)
+    return task
 
 
 if __name__ == "__main__":

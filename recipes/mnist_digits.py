@@ -14,6 +14,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a classifier of handwritten digits on MNIST, or any image classifier on folders of your own."""
 
+    family: ClassVar[str] = "ImageClassifier"
+
     # What reads the image: convolutions, or a recurrence that takes a row of pixels at each step.
     encoder: Literal["convolutional", "rows"] = "convolutional"
     # The recurrence over the rows.
@@ -39,7 +41,7 @@ class Config(zoo.RunConfig):
     # Images in a batch.
     batch_size: int = 64
     # Twice the usual: there is batch normalisation, and no long training.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last twentieth of the steps does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.05
 
@@ -47,13 +49,18 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     digits = zoo.data.image_folder(config, path=config.folder) if config.folder else zoo.data.mnist(config)
+    task = zoo.load_task(config.weights, labels=digits.labels) if config.weights else new_task(config, digits)
+    run = zoo.fit(task, digits, config)
+    return zoo.export(task, run, test=digits.test)
+
+
+def new_task(config, digits):
+    """A classifier of images with fresh weights."""
     sizes = {"height": config.size, "width": config.size, "num_classes": len(digits.labels)}
     model = zoo.create_model("image_classifier", config, **sizes)
     # drawn, not taken from the data: the card shows them to whoever gets the artefact
     examples = zoo.data.drawn_digits.examples()
-    task = zoo.ImageClassifier(model, digits.labels, dark_background=config.dark_background, examples=examples)
-    run = zoo.fit(task, digits, config)
-    return zoo.export(task, run, test=digits.test)
+    return zoo.ImageClassifier(model, digits.labels, dark_background=config.dark_background, examples=examples)
 
 
 if __name__ == "__main__":

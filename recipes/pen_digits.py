@@ -13,6 +13,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a classifier of digits that are given as the path of a pen."""
 
+    family: ClassVar[str] = "PathClassifier"
+
     # What reads the path, point by point.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "gru"
     # Width of one direction.
@@ -30,7 +32,7 @@ class Config(zoo.RunConfig):
     # Digits in a batch.
     batch_size: int = 64
     # Twice the usual: the network is small.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last twentieth of the steps does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.05
 
@@ -38,13 +40,18 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     digits = zoo.data.pen_digits(config)
+    task = zoo.load_task(config.weights, labels=digits.labels) if config.weights else new_task(config, digits)
+    run = zoo.fit(task, digits, config)
+    return zoo.export(task, run, test=digits.test)
+
+
+def new_task(config, digits):
+    """A classifier of paths with fresh weights."""
     sizes = {"steps": zoo.data.drawn_paths.POINTS, "features": zoo.PathClassifier.FEATURES, "num_classes": len(digits.labels)}
     model = zoo.create_model("sequence_classifier", config, **sizes)
     # drawn, not taken from the data: the card shows them to whoever gets the artefact
     examples = zoo.data.drawn_paths.examples()
-    task = zoo.PathClassifier(model, digits.labels, examples=examples)
-    run = zoo.fit(task, digits, config)
-    return zoo.export(task, run, test=digits.test)
+    return zoo.PathClassifier(model, digits.labels, examples=examples)
 
 
 if __name__ == "__main__":

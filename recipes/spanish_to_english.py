@@ -14,6 +14,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a translator on Tatoeba's Spanish-English sentence pairs, or on sentence pairs of your own."""
 
+    family: ClassVar[str] = "Translator"
+
     # The recurrence of encoder and decoder. A GRU has a quarter fewer weights than an LSTM of the same width.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "gru"
     # Width of the decoder, and of each direction of the encoder.
@@ -38,15 +40,12 @@ class Config(zoo.RunConfig):
     length_penalty: float = 1.0
     # A text file of your own, "source<TAB>target" on each line, in place of Tatoeba's pairs.
     pairs: Path | None = None
-    # Go on from this artefact, name or path, in place of fresh weights: with its vocabularies and its model as they are, so
-    # that the flags about these do not count. A few epochs at half the learning rate or less are enough.
-    weights: str | None = None
     # The most epochs; by then the learning rate is next to nothing.
     usual_epochs: ClassVar[int] = 12
     # Pairs in a batch of the longest; one of usual sentences holds five times as many.
     batch_size: int = 32
     # Twice the usual, as large as batches of short sentences bear.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last steps of training does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.05
 
@@ -55,16 +54,16 @@ def main(config: Config):
     """Data → task → fit → export."""
     pairs = zoo.data.sentence_pairs(config, path=config.pairs) if config.pairs else zoo.data.spanish_english(config)
     pairs = zoo.data.with_variants(pairs, seed=config.seed)
-    task = zoo.load_task(config.weights) if config.weights else _new_task(config, pairs.train)
+    task = zoo.load_task(config.weights) if config.weights else new_task(config, pairs)
     run = zoo.fit(task, pairs, config)
     return zoo.export(task, run, test=pairs.test)
 
 
-def _new_task(config, train):
+def new_task(config, pairs):
     """A translator with vocabularies of the training split and fresh weights."""
     source_words, target_words = (
         zoo.preprocessing.SubWords.fit(
-            train.map(lambda *pair, side=side: pair[side]),
+            pairs.train.map(lambda *pair, side=side: pair[side]),
             size=config.vocabulary_size,
             limit=config.max_tokens,
             file=file,

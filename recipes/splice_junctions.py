@@ -14,6 +14,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains a classifier of short DNA sequences: where an exon ends, where one begins, neither."""
 
+    family: ClassVar[str] = "SymbolClassifier"
+
     # What reads the letters.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "gru"
     # Width of one direction.
@@ -33,7 +35,7 @@ class Config(zoo.RunConfig):
     # By then validation stands still.
     usual_epochs: ClassVar[int] = 20
     # Twice the usual: the network is small.
-    learning_rate: float = 2e-3
+    usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last tenth of the steps does not hang on the last few batches (Polyak & Juditsky 1992).
     average: float = 0.1
 
@@ -41,13 +43,18 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     junctions = zoo.data.splice_junctions(config, fold=config.fold)
+    task = zoo.load_task(config.weights, labels=junctions.labels) if config.weights else new_task(config, junctions)
+    run = zoo.fit(task, junctions, config)
+    return zoo.export(task, run, test=junctions.test)
+
+
+def new_task(config, junctions):
+    """A classifier of sequences with the alphabet of the training split and fresh weights."""
     sequences = [sequence for sequence, _ in junctions.train.as_numpy_iterator()]
     letters = zoo.SymbolClassifier.codecs["letters"].fit(sequences, length=len(sequences[0]))
     sizes = {"steps": letters.length, "symbols": len(letters.alphabet), "num_classes": len(junctions.labels)}
     model = zoo.create_model("sequence_classifier", config, **sizes)
-    task = zoo.SymbolClassifier(model, letters, junctions.labels, examples=zoo.data.drawn_dna.examples())
-    run = zoo.fit(task, junctions, config)
-    return zoo.export(task, run, test=junctions.test)
+    return zoo.SymbolClassifier(model, letters, junctions.labels, examples=zoo.data.drawn_dna.examples())
 
 
 if __name__ == "__main__":

@@ -13,6 +13,8 @@ import zoo
 class Config(zoo.RunConfig):
     """Trains one cell on the adding problem at one length; benchmarks/models/vanishing_gradients.py compares them."""
 
+    family: ClassVar[str] = "SeriesRegressor"
+
     # The recurrence; of the three, the GRU alone learns 600 steps.
     cell: Literal["rnn", "gru", "lstm"] = "gru"
     # Steps of a series; the gradient of the first marked number goes back over more than half of them.
@@ -34,12 +36,17 @@ def main(config: Config):
     held_out = config.examples // 10
     sizes = {"train": config.examples, "validation": held_out, "test": held_out}
     data = zoo.data.adding_problem(config, length=config.length, **sizes, seed=config.seed)
+    task = zoo.load_task(config.weights) if config.weights else new_task(config, data)
+    run = zoo.fit(task, data, config)
+    return zoo.export(task, run, test=data.test)
+
+
+def new_task(config, data):
+    """A regressor of series with fresh weights."""
     model = zoo.create_model("series_regressor", config, features=2)
     series, _ = next(data.validation.batch(3).as_numpy_iterator())
     # two digits are enough for the card
-    task = zoo.SeriesRegressor(model, examples=series.astype(float).round(2))
-    run = zoo.fit(task, data, config)
-    return zoo.export(task, run, test=data.test)
+    return zoo.SeriesRegressor(model, examples=series.astype(float).round(2))
 
 
 if __name__ == "__main__":

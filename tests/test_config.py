@@ -110,6 +110,9 @@ BAD = {
     "--dropout 1": "dropout must be at least 0 and less than 1",
     "--ngram-order -1": "ngram_order must be at least 0",
     "--max-words 0": "at least 1 word, not limit=0",
+    "--from mnist_digits": "--from mnist_digits: it is of the family ImageClassifier, and this recipe of TextClassifier",
+    "--from nowhere": "There is no artefact 'nowhere'",
+    "--from imdb_sentiment": "--from takes the model of imdb_sentiment as it is: --[a-z-]+ would not count",
     "--vocabulary-size 2": "The vocabulary is empty: .* less than 3",
 }
 
@@ -151,6 +154,7 @@ def test_an_interrupted_recipe_says_how_to_go_on(capsys):
     [
         {},
         {"seed": 7, "data": "sample", "cell": "gru", "learning_rate": 1e-05, "max_steps": 9, "average": 0.0},
+        {"weights": "runs/my own/artefact", "learning_rate": 1e-4},
         {"name": "its_texts", "csv": Path("my texts/it's.csv"), "text_column": "what was said", "label_column": "$label"},
     ],
 )
@@ -159,6 +163,20 @@ def test_the_command_makes_the_same_configuration(settings, imdb):
     python, recipe, *flags = shlex.split(config.command(made))
     assert (python, recipe) == ("python", "recipes/imdb_sentiment.py")
     assert tyro.cli(imdb.Config, args=flags) == made
+
+
+def test_what_a_run_goes_on_from_is_a_flag_whose_name_python_keeps(imdb):
+    assert config.command(imdb.Config(weights="imdb_sentiment")) == "python recipes/imdb_sentiment.py --from imdb_sentiment"
+    assert config.identity(imdb.Config(weights="imdb_sentiment")) != config.identity(imdb.Config())
+
+
+def test_an_artefact_of_another_family_is_refused_before_anything_is_read():
+    (recipe,) = (path for path in RECIPES if path.stem == "pen_digits")  # both are sequence classifiers
+    finished = script(recipe, "--from", "splice_junctions")
+    assert finished.returncode == 2
+    error, imported = finished.stderr.splitlines()
+    assert re.match("error: --from splice_junctions: .*SymbolClassifier, .*PathClassifier. It goes on from .*pen_digits", error)
+    assert imported == "imported:"
 
 
 SEVERAL = """

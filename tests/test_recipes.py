@@ -3,6 +3,7 @@
 import dataclasses
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 import zoo
 from zoo import config as configs
 from zoo.artefacts import card as cards
+from zoo.artefacts import find
 
 ROOT = Path(__file__).parents[1]
 RECIPES = sorted((ROOT / "recipes").glob("*.py"))
@@ -54,6 +56,27 @@ def test_a_recipe_runs_from_data_to_artefact(recipe, import_recipe, tiny_artefac
     assert card["data"]["source"] == recipe.source
     answers = zoo.load(directory).predict([example["input"] for example in card["examples"]])
     assert len(answers) == len(card["examples"]) > 0
+
+
+@pytest.mark.parametrize("recipe", families.RECIPES.values(), ids=lambda recipe: recipe.name)
+def test_a_recipe_goes_on_from_an_artefact(recipe, import_recipe, tmp_path, capsys, monkeypatch):
+    """With the classes of the data, where there are any."""
+
+    def load_task(name, **labels):
+        raise zoo.ZooError(f"asked for {name} with {labels}")
+
+    monkeypatch.setattr(zoo, "load_task", load_task)
+    if recipe.generator:
+        monkeypatch.setattr(recipe.generator, "__defaults__", (200, 20, 20, 0))
+    module = import_recipe(ROOT / "recipes" / f"{recipe.name}.py")
+    with pytest.raises(SystemExit):
+        configs.run(module.main, ["--data", "sample", "--from", recipe.name, "--runs", str(tmp_path)])
+    task = cards.read(ROOT / "saved_models" / recipe.name / str(find.versions(ROOT / "saved_models" / recipe.name)[-1]))["task"]
+    assert module.Config.family == task["class"]
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert re.search(
+        f"asked for {recipe.name} with {{'labels': \\('" if "num_classes" in task["arguments"] else "with {}", said
+    )
 
 
 def assert_said(recipe, out, err):

@@ -45,6 +45,62 @@ def test_going_on_keeps_every_trained_weight(export, tmp_path, capsys):
     assert run.began_with == label
 
 
+@pytest.mark.parametrize("export", GOING_ON, indirect=True)
+def test_no_family_adapts_what_was_taken(export, tmp_path):
+    """Neither in a task of the artefact nor in a model that takes its weights: word vectors were overwritten once."""
+    task = export.rebuilt(tmp_path / "mine")
+    data, before = FAMILIES[task.model.built_by.name].data(), weights(task.model)
+    task.adapt(data.train)
+    assert_equal(weights(task.model), before)
+    model = zoo.create_model(task.model.built_by.name, weights=tmp_path / "mine")
+    own = type(task).from_config(task.config(), task.assets, task.examples, model=model)
+    own.adapt(data.train)
+    assert_equal(weights(own.model), before)
+
+
+def test_a_recipe_goes_on_from_an_artefact_with_classes_of_ones_own(imdb, tiny_artefact, tmp_path, capsys):
+    texts, sentiments = columns(film_reviews(80, 1, 1)["train"])
+    with (tmp_path / "own.csv").open("w", newline="", encoding="utf-8") as file:
+        rows = [(text, ("poor", "good")[sentiment]) for text, sentiment in zip(texts, sentiments, strict=True)]
+        csv.writer(file).writerows([("text", "label"), *rows])
+    flags = ["--csv", str(tmp_path / "own.csv"), "--from", str(tiny_artefact), "--name", "own", "--runs", str(tmp_path)]
+    model = configs.run(imdb.main, [*flags, "--max-steps", "1"])
+    assert model.card["labels"] == ["good", "poor"]
+    assert model.card["task"]["arguments"]["units"] == zoo.load(tiny_artefact).card["task"]["arguments"]["units"]
+    assert f"--from {tiny_artefact}" in model.card["run"]["command"]
+    assert model.predict(["A wonderful film."])[0]["label"] in ("good", "poor")
+    assert re.search(r"weights \(\d+ %\) from imdb_sentiment", capsys.readouterr().out)
+
+
+def test_what_a_run_begins_with_is_kept_if_nothing_is_better(task, tmp_path, capsys):
+    """Going on makes no model worse, on validation."""
+    before = weights(task.model)
+    run = zoo.fit(task, reviews(), zoo.RunConfig(runs=tmp_path, max_steps=2, epochs=1, learning_rate=30.0, clip_norm=1e9))
+    assert_equal(weights(task.model), before)
+    assert run.best_epoch == 0
+    assert "before the first step" in capsys.readouterr().out
+    card = zoo.export(task, run, test=reviews().test).card
+    assert "kept: what it began with" in cards.render(card)
+
+
+def test_the_learning_rate_suits_trained_weights_unless_it_is_given(task, tiny_artefact, tmp_path, capsys):
+    def said(task, **settings):
+        capsys.readouterr()
+        zoo.fit(
+            task,
+            reviews(("bad", "good") if task.labels != SENTIMENTS else SENTIMENTS),
+            zoo.RunConfig(runs=tmp_path, max_steps=1, **settings),
+        )
+        return capsys.readouterr().out
+
+    assert "Learning rate: at most 0.0001, 0.1 times that for fresh weights" in said(task)
+    assert "Learning rate: at most 0.5." in said(zoo.load_task(tiny_artefact), learning_rate=0.5)
+    # the tiny artefact knows nothing, and its answers tell nothing of other classes
+    strange = zoo.load_task(tiny_artefact, labels=("bad", "good"))
+    strange.adapt = lambda train, seed: setattr(strange.model.lineage, "tells", 0.01)
+    assert "Learning rate: at most 0.001, as for fresh weights" in said(strange)
+
+
 def test_a_fresh_model_is_still_adapted_and_one_that_someone_set_is_not(tmp_path, capsys):
     def run(settle):
         data = reviews(count=60)

@@ -7,12 +7,16 @@ import shlex
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
+
+import tyro
 
 from zoo import files
+from zoo.artefacts import card as cards
+from zoo.artefacts import find
 from zoo.errors import ZooError
 from zoo.names import check_name, printable
-from zoo.registry import is_installed, list_models, recipes
+from zoo.registry import is_installed, list_models, model_info, recipes
 from zoo.startup import after_tensorflow, quiet_tensorflow
 
 
@@ -33,8 +37,9 @@ class RunConfig:
     patience: int | None = None
     # End training after this many steps in all, for a try-out; the card says so.
     max_steps: int | None = None
-    # Peak of the learning rate; it rises over the first 5 % of the steps and falls to zero along a cosine.
-    learning_rate: float = 1e-3
+    # Peak of the learning rate; it rises over the first 5 % of the steps and falls to zero along a cosine (default: the
+    # recipe's, and a part of it where trained weights are gone on from, which a high one wrecks).
+    learning_rate: float | None = None
     # Gradients are scaled down to this global norm: recurrent nets meet a cliff now and then (Pascanu et al. 2013).
     clip_norm: float = 1.0
     # Gradients of a recurrence end at every multiple of so many steps of it (truncated backpropagation through time), where
@@ -46,6 +51,9 @@ class RunConfig:
     average: float = 0.0
     # Arithmetic of training; the float16 kind needs a GPU. What is exported computes in float32 always.
     precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
+    # Go on from this artefact, name or path, in place of fresh weights: with its model and vocabularies as they are. Classes
+    # are compared by name; other ones have a head that starts from what the artefact knows.
+    weights: Annotated[str | None, tyro.conf.arg(name="from")] = None
     # Name of the run and of its artefact, in place of the recipe's or, of data of your own, that of the file, such as
     # my_reviews: of these nothing is published without.
     name: str | None = None
@@ -58,6 +66,10 @@ class RunConfig:
 
     # A recipe's number of epochs on the data that it was made for.
     usual_epochs: ClassVar[int] = 5
+    # Its peak of the learning rate, for fresh weights.
+    usual_learning_rate: ClassVar[float] = 1e-3
+    # The class of its task, which an artefact has to have to be gone on from; "" for any.
+    family: ClassVar[str] = ""
 
     def __post_init__(self):
         if self.name is not None:
@@ -69,8 +81,9 @@ class RunConfig:
             if value is not None and value < 1:
                 raise ZooError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
         for name in ("learning_rate", "clip_norm"):
-            if not 0 < getattr(self, name) < math.inf:
-                raise ZooError(f"--{name.replace('_', '-')} must be greater than 0 and finite, not {getattr(self, name)}.")
+            value = getattr(self, name)
+            if value is not None and not 0 < value < math.inf:
+                raise ZooError(f"--{name.replace('_', '-')} must be greater than 0 and finite, not {value}.")
         if not 0 <= self.average < 1:
             raise ZooError(f"--average must be at least 0 and less than 1, not {self.average}.")
         if not 0 <= self.seed < 2**31:
@@ -79,6 +92,9 @@ class RunConfig:
 
 # These say where things lie and what to do with them; two runs that differ in nothing else are the same run.
 _PLACES = {"data_dir", "runs", "fresh", "publish"}
+
+# Fields whose flag has another name, which Python keeps for itself.
+_FLAGS = {"weights": "from"}
 
 
 def identity(config: RunConfig) -> dict:
@@ -104,7 +120,7 @@ def command(config: RunConfig) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name not in _PLACES and value != field.default:
-            flag = field.name.replace("_", "-")
+            flag = _FLAGS.get(field.name, field.name.replace("_", "-"))
             text = shlex.join(map(str, value if isinstance(value, tuple) else [value]))
             flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {text}")
     start = f"zoo train {recipe}" if is_installed() and recipe in recipes() else f"python recipes/{recipe}.py"
@@ -139,11 +155,10 @@ def run(main, arguments=None, *, program=None):
 
     Ends the process with code 2 and one line for anything the user can put right, with 130 when interrupted.
     """
-    import tyro
-
     quiet_tensorflow()
     try:
         config = tyro.cli(inspect.signature(main).parameters["config"].annotation, prog=program, args=arguments)
+        check_start(config)
         with after_tensorflow(lambda: prepare(config)):
             if config.precision == "mixed_float16":
                 prepare(config)  # TensorFlow alone knows whether there is a GPU, and data may take minutes to read
@@ -159,6 +174,30 @@ def run(main, arguments=None, *, program=None):
     except KeyboardInterrupt:
         print("\nInterrupted. The same command continues this run from its last full epoch.", file=sys.stderr)
         sys.exit(130)
+
+
+def check_start(config: RunConfig) -> None:
+    """Whether the artefact that a run is to go on from is one of the recipe's family, asked before any data are read.
+
+    Raises:
+        ZooError: if not, or if a flag asks for another model than it has.
+    """
+    if config.weights is None:
+        return
+    task, family = cards.read(find.artefact(config.weights))["task"], config.family
+    if family and task["class"] != family:
+        fitting = [name for name, path in find.artefacts().items() if cards.read(path)["task"]["class"] == family]
+        raise ZooError(
+            f"--from {config.weights}: it is of the family {task['class']}, and this recipe of {family}. It goes on from "
+            f"{', '.join(fitting) or 'none of the published artefacts'}, or from the artefact of a run of its own."
+        )
+    arguments = model_info(task["builder"]).arguments
+    for field in dataclasses.fields(config):
+        if field.name in arguments and getattr(config, field.name) != field.default:
+            flag = field.name.replace("_", "-")
+            raise ZooError(
+                f"--from takes the model of {config.weights} as it is: --{flag} would not count. Leave one of them out."
+            )
 
 
 def prepare(config: RunConfig) -> None:

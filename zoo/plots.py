@@ -143,7 +143,7 @@ def curves(log: list[dict], path, monitor, kept: int) -> Figure:
         log: one row an epoch, as `Run.log`: `epoch`, `loss`, `val_loss`, and what was monitored likewise.
         path: where the picture is written; an older one is replaced.
         monitor: the `zoo.Monitor` that chose the epoch that was kept.
-        kept: that epoch.
+        kept: that epoch; 0 where it was none, but the weights that the run began with.
 
     Returns:
         The figure.
@@ -157,7 +157,9 @@ def curves(log: list[dict], path, monitor, kept: int) -> Figure:
     names = list(dict.fromkeys(("loss", monitor.name)))  # one panel, if it was the loss
     figure = Figure((3.5 * len(names), 2.8), layout="constrained")
     for axes, name in zip(figure.subplots(1, len(names), squeeze=False)[0], names, strict=True):
-        axes.axvline(kept, color="0.75", linestyle="--", linewidth=1, label=f"kept: epoch {kept}")
+        axes.axvline(
+            kept, color="0.75", linestyle="--", linewidth=1, label=f"kept: epoch {kept}" if kept else "kept: the start"
+        )
         for key, label, colour in ((name, "training", "tab:blue"), (f"val_{name}", "validation", "tab:orange")):
             axes.plot(epochs, [row[key] for row in log], "o-", color=colour, markersize=3, linewidth=1.5, label=label)
         axes.set(xlabel="epoch", title=name)

@@ -138,7 +138,7 @@ def render(card: dict, name: str | None = None) -> str:
     from zoo.artefacts import values  # here, since it needs NumPy: `zoo list` needs none
 
     run, data, task = card["run"], card["data"], card["task"]
-    best = number(run["best"])
+    best, kept = number(run["best"]), run["best_epoch"] or "what it began with"
     example = card["examples"][0] if card["examples"] else {"input": "...", "output": {}}
     only = next(iter(card["signatures"]["serving_default"]["inputs"]), "file")  # or the first, which has no name in the example
     example_input = printable(values.as_code(example["input"], only))
@@ -182,7 +182,7 @@ def render(card: dict, name: str | None = None) -> str:
         "split": ", ".join(f"{key} {count:,}" for key, count in data["sizes"].items()),
         **({"weights it began with": prose(run["began_with"])} if run.get("began_with") else {}),
         "seed": run["seed"],
-        "epochs": f"{run['epochs']}; kept: {run['best_epoch']}, the best by {prose(run['monitor'])} on validation ({best})",
+        "epochs": f"{run['epochs']}; kept: {kept}, the best by {prose(run['monitor'])} on validation ({best})",
         "time": f"{run['seconds'] / 60:.1f} min on {prose(run['hardware'])}",
         "parameters": f"{card['parameters']:,}",
         "size": f"{card['bytes'] / 1e6:.1f} MB",

@@ -9,6 +9,10 @@ import numpy as np
 from zoo.artefacts import card as cards
 from zoo.artefacts import find
 from zoo.errors import ZooError
+from zoo.registry import BuiltBy
+
+# A smaller share of the classes' entropy than this, told by the answers of trained weights, is no reason to spare these.
+LITTLE = 0.1
 
 
 class Lineage:
@@ -20,6 +24,7 @@ class Lineage:
         directory: of that artefact; None if there is none.
         terms: of the data that its weights come from.
         taken: path of a weight → how many of its numbers are the artefact's.
+        tells: how much the artefact's answers tell of the classes, from 0 to 1; 1 where they are its own.
         running: a `zoo.fit` that has not ended: what was asked for, and what it began with.
     """
 
@@ -27,8 +32,14 @@ class Lineage:
         self.name = self.label = self.terms = ""
         self.directory: Path | None = None
         self.taken: dict[str, int] = {}
+        self.tells = 1.0
         self.running: tuple[dict, dict] | None = None
         self._digests = {weight.path: _digest(weight) for weight in model.weights}
+
+    @property
+    def related(self) -> bool:
+        """Whether what the trained weights answer tells of the classes, so that they are worth sparing."""
+        return self.tells >= LITTLE
 
     def fresh(self, model) -> set[str]:
         """Paths of the weights that are as they were initialised."""
@@ -69,7 +80,7 @@ class Lineage:
     def describe(self, model) -> str:
         """How many weights are the artefact's, which in part, and which are fresh."""
         total, taken = sum(_size(weight) for weight in model.weights), sum(self.taken.values())
-        words = [f"{taken:,} of {total:,} weights from {self.label}"]
+        words = [f"{taken:,} of {total:,} weights ({share(taken, total)}) from {self.label}"]
         in_part = [weight for weight in model.weights if 0 < self.taken.get(weight.path, 0) < _size(weight)]
         if in_part:
             rows = {weight.path: self.taken[weight.path] * weight.shape[0] // _size(weight) for weight in in_part}
@@ -81,6 +92,11 @@ class Lineage:
         if fresh:
             words.append(f"fresh: {', '.join(fresh)}")
         return "; ".join(words)
+
+
+def share(part: int, whole: int) -> str:
+    """A share in whole per cent; only all of it is 100."""
+    return f"{100 * part // max(whole, 1)} %"
 
 
 def of(model) -> Lineage | None:
@@ -134,6 +150,18 @@ def restore(model, name) -> None:
         raise ZooError(f"No weight of {lineage.label} fits this model; it has to be built with like arguments.")
 
 
+def trained_layers(directory: Path, names) -> dict:
+    """The layers of an artefact's model that have one of some names and all their weights stored: name → layer with these."""
+    facts, stored = cards.read(directory)["task"], cards.weights(directory)
+    model = BuiltBy(facts["builder"], facts["arguments"]).build()
+    found = {layer.name: layer for layer in model.layers if layer.name in names and layer.weights}
+    found = {name: layer for name, layer in found.items() if all(_fits(each, stored.get(each.path)) for each in layer.weights)}
+    for layer in found.values():
+        for weight in layer.weights:
+            weight.assign(stored[weight.path].astype(weight.dtype))
+    return found
+
+
 def match_names(task) -> bool:
     """Lets the taken weights of a task's model follow its names: its vocabularies, its labels.
 
@@ -175,16 +203,18 @@ def match_names(task) -> bool:
             else:
                 lineage.set(weights[path], *found)
                 changed = True
-    layers = {layer for layer, file in task.bound.items() if file in other}
+    reordered = task.reorder(theirs)
+    layers = {layer for layer, file in task.bound.items() if file in other} - reordered
     meaningless += [path for path in weights if path.rpartition("/")[0] in layers]
     meaningless = [path for path in meaningless if path in lineage.taken and lineage.untouched(weights[path])]
     if meaningless:
         anew = {weight.path: weight for weight in model.built_by.build().weights}
         for path in meaningless:
             lineage.set(weights[path], anew[path].numpy(), 0)
-    if changed or meaningless:
+    changed = changed or bool(reordered or meaningless)
+    if changed:
         print(lineage.describe(model))
-    return changed or bool(meaningless)
+    return changed
 
 
 def stored_assets(directory: Path) -> dict[str, list[str]]:

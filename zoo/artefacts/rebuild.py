@@ -21,7 +21,8 @@ def load_task(name, version=None, *, labels=None, trusted=False) -> Task:
         name: name or path of an artefact, as in `zoo.load`.
         version, trusted: see `zoo.load`.
         labels: of a classifier: names of classes of your own, at least two. Where they are not the artefact's, in whatever
-            order, the head starts fresh for them, and words, vectors and all that is below it stay; what is fresh is printed.
+            order, words, vectors and all that is below the head stay, and `zoo.fit` makes a head for them of what the trained
+            one knows. The share of the weights that is the artefact's is printed.
 
     Raises:
         ZooError: as `zoo.load`, if the family that the card names is none of this package and was not imported before, or if
@@ -30,7 +31,7 @@ def load_task(name, version=None, *, labels=None, trusted=False) -> Task:
     directory, card = loading.checked(name, version, trusted=trusted)
     task = rebuild(directory, card, labels)
     lineage.restore(task.model, directory)
-    if not lineage.match_names(task) and lineage.fresh(task.model):
+    if not lineage.match_names(task):
         print(task.model.lineage.describe(task.model))
     return task
 

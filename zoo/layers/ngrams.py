@@ -88,6 +88,8 @@ class NGramLinear(keras.layers.Layer):
     def adapt(self, hashes, labels) -> int:
         """Gives the buckets to the n-grams that tell the classes apart best.
 
+        A bucket that has an owner keeps it, and what it weighs, unless the ratio of another tells more than its own.
+
         Args:
             hashes: int32 array, the distinct n-grams of all texts one after the other, zeros left out.
             labels: int array of the same length, the class of the text each came from.
@@ -139,15 +141,41 @@ class NGramLinear(keras.layers.Layer):
         strength = np.abs(ratios if factors is None else ratios * factors).max(axis=1)
         order = np.argsort(strength, kind="stable")  # the strongest is written last
         bucket, fingerprint = self._place(grams[order])
-        owners = np.zeros(self.buckets, np.uint8)
-        owners[bucket] = fingerprint
-        self.owners.assign(owners)
-        for table, value in ((self.ratios, ratios), (self.factors, factors)):
-            if value is not None:
-                kept = np.zeros(table.shape, np.float32)
-                kept[bucket] = value[order]
-                table.assign(kept)
+        tables = [table.numpy() for table in (self.owners, self.ratios, self.factors)]
+        owners, kept, weighed = tables if factors is None else map(np.zeros_like, tables)
+        tells_more = np.abs(ratios[order]).max(axis=1) > np.abs(kept[bucket]).max(axis=1)
+        ours = tells_more | (owners[bucket] == 0) | (owners[bucket] == fingerprint)
+        order, bucket, fingerprint = order[ours], bucket[ours], fingerprint[ours]
+        new, old = ratios[order], kept[bucket] * (owners[bucket] == fingerprint)[:, None]
+        stronger = np.abs(new) > np.abs(old)
+        owners[bucket], kept[bucket] = fingerprint, np.where(stronger, new, old)
+        scale = np.divide(old, new, out=np.ones(new.shape, np.float32), where=stronger)
+        weighed[bucket] = weighed[bucket] * scale if factors is None else factors[order]
+        for table, values in ((self.owners, owners), (self.ratios, kept), (self.factors, weighed)):
+            table.assign(values)
         return int((owners > 0).sum())
+
+    def continue_from(self, trained, weights, bias) -> None:
+        """Takes the n-grams of a trained layer, and a linear map of its logits for what they weigh.
+
+        Args:
+            trained: an `NGramLinear` of as many buckets.
+            weights: float [classes of `trained`, classes].
+            bias: float [classes].
+        """
+        weights, bias = (np.asarray(value, np.float32) for value in (weights, bias))
+        if trained.classes == 2:  # one column has both logits, minus and plus a half of it
+            weights = (weights[1:] - weights[:1]) / 2
+        if self.classes == 2:
+            weights, bias = weights[:, 1:] - weights[:, :1], bias[1:] - bias[:1]
+        ratios, factors = trained.ratios.numpy(), trained.factors.numpy()
+        # of several ratios that which tells most; a factor makes of it what the map makes of all
+        strongest = np.take_along_axis(ratios, np.abs(ratios).argmax(axis=1, keepdims=True), axis=1)
+        weighed = np.divide((ratios * factors) @ weights, strongest, out=np.zeros_like(self.factors), where=strongest != 0)
+        self.owners.assign(trained.owners)
+        self.ratios.assign(np.repeat(strongest, self.ratios.shape[1], axis=1))
+        self.factors.assign(weighed)
+        self.bias.assign(trained.bias.numpy() @ weights + bias)
 
     def get_config(self):
         return {**super().get_config(), "classes": self.classes, "buckets": self.buckets}

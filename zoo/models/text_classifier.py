@@ -207,13 +207,16 @@ class TextClassifier(Classifier):
         # where there are fewer words, there are fewer than an SVD wants
         vectors_wanted = embedding.embeddings.path in fresh and self.words.size >= 4 * width
         ngrams_wanted = self.ngrams and {weight.path for weight in self.model.get_layer("ngram_linear").weights} <= fresh
+        super().adapt(train, seed=seed)
         if not (vectors_wanted or ngrams_wanted):
             return
         print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
         tokens, labels = [], []
         orders = range(1, self.ngrams.order + 1) if ngrams_wanted else ()
         hashes = {order: [] for order in orders}
-        small = int(train.cardinality()) <= SMALL
+        # n-grams that tell of the classes, those of an artefact, are worth more than what few texts have
+        composed = ngrams_wanted and self.model.get_layer("ngram_linear").factors.path not in lineage.fresh(self.model)
+        small = int(train.cardinality()) <= SMALL and not (composed and lineage.of(self.model).related)
         for text, label in train.batch(512):
             words = self.words.split(text)
             tokens += [row[row > 0] for row in self.words(words).numpy()]

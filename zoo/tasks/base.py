@@ -111,6 +111,17 @@ class Task(abc.ABC):
         """Path of a layer that means nothing with other lines in an asset → its file."""
         return {}
 
+    def reorder(self, theirs: Mapping[str, list[str]]) -> set[str]:
+        """Gives layers that are bound to names which are an artefact's in another order their weights in this order.
+
+        Args:
+            theirs: the artefact's assets, file → lines.
+
+        Returns:
+            Paths of these layers: they mean the same as before.
+        """
+        return set()
+
     @property
     def takes(self) -> Mapping[str, tf.TensorSpec]:
         """Components of a raw training example, name → what it is, unbatched; empty if anything may come."""

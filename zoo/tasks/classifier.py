@@ -9,7 +9,7 @@ import tensorflow as tf
 from zoo import losses, metrics
 from zoo.errors import ZooError
 from zoo.preprocessing import Labels
-from zoo.tasks import calibration, signatures
+from zoo.tasks import calibration, heads, signatures
 from zoo.tasks.base import Monitor, Task
 
 # Validation examples that probabilities are calibrated on, at most; how many are read, and how many answered at once.
@@ -50,6 +50,10 @@ class Classifier(Task):
         """See `Task.bound`."""
         return {"classes": self.labels.file}
 
+    def reorder(self, theirs):
+        """See `Task.reorder`: the same classes in another order."""
+        return heads.reorder_heads(self, theirs.get(self.labels.file, ()))
+
     @property
     def takes(self):
         """See `Task.takes`."""
@@ -65,6 +69,10 @@ class Classifier(Task):
     def metrics(self):
         """Accuracy."""
         return [keras.metrics.SparseCategoricalAccuracy(name="accuracy")]
+
+    def adapt(self, train, *, seed=0):
+        """Heads for other classes than those of the artefact that is gone on from: see `fit_heads`."""
+        heads.fit_heads(self, train, seed=seed)
 
     def answer(self, logits, error=None) -> dict:
         """Logits float [N, C] → `label` string [N] and `probabilities` float [N, C], of the logits over the temperature.

@@ -59,8 +59,8 @@ def _advice(task, data) -> str:
         return f"Give a task of {head}...) these labels."
     name = known.name if known.directory.name.isdigit() else str(known.directory)
     return (
-        f"zoo.load_task({name!r}, labels={labels!r}) gives a fresh head for them on all that is below it, as does "
-        f"{head}weights={name!r})."
+        f"zoo.load_task({name!r}, labels={labels!r}) keeps all that is below the head and makes one for them of what it knows "
+        f"(--from {name} of a recipe), as does {head}weights={name!r})."
     )
 
 

@@ -23,6 +23,9 @@ from zoo.training.plan import STEPS_AN_EPOCH, Choice, Plan
 from zoo.training.progress import Bar, epoch_title
 from zoo.training.steps import Steps, numbers
 
+# What the learning rate is multiplied with where a run goes on from trained weights.
+GENTLY = 0.1
+
 
 @dataclass
 class Run:
@@ -46,7 +49,7 @@ def fit(task, data, config, *, callbacks=()) -> Run:
     """Trains a task's model and leaves the best weights in it.
 
     Fresh weights are first initialised from the training split where the family can (`Task.adapt`); others, of an artefact or
-    of an earlier training, are gone on from.
+    of an earlier training, are gone on from: at a lower learning rate, and kept if none is better on validation.
 
     Args:
         task: a `Task`; its model is trained in place.
@@ -104,17 +107,20 @@ def _train(task, parts, config, run, resumed, callbacks):
     print(f"Run: {names.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
     train = Batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else STEPS_AN_EPOCH)
     validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
-    if not (resumed and newest.exists()) and lineage.fresh(task.model):
+    taken_up = resumed and newest.exists()
+    # also of a run that is taken up: what is seen there of the data is more than weights
+    if lineage.fresh(task.model):
         task.adapt(parts["train"], seed=config.seed)
     plan, choice = Plan.make(config, train.steps, task.least_steps), Choice(task.monitor, validation.examples)
     model, run.monitor = task.trained, choice.monitor
+    rate, why = _rate(task, config, run)
     # no XLA: it would compile each shape anew, and cuDNN's kernels are no ops of its
-    model.compile(_optimizer(config, plan), loss=task.losses(), metrics=task.metrics(), jit_compile=False)
+    model.compile(_optimizer(config, plan, rate), loss=task.losses(), metrics=task.metrics(), jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     variables = [*task.model.variables, *model.optimizer.variables]
 
     done = False
-    if resumed and newest.exists():
+    if taken_up:
         state.load_arrays(best, task.model.variables)  # it is needed in the end: better known now
         progress = state.load_arrays(newest, variables)
         run.log, run.seconds, run.best, run.best_epoch = (progress[key] for key in ("log", "seconds", "best", "best_epoch"))
@@ -127,6 +133,15 @@ def _train(task, parts, config, run, resumed, callbacks):
     made = run.log[-1]["step"] if run.log else 0
     held_out = validation.epoch()
     steps = Steps(model, held_out.element_spec, bptt_steps=config.bptt_steps)
+    if run.began_with:
+        print(f"Going on from {run.began_with}. Learning rate: at most {rate:g}{why}.", flush=True)
+    if run.began_with and not run.log:  # what it begins with is to be bettered: what is left is never worse on validation
+        scores = steps.evaluate(held_out, keras.callbacks.CallbackList([]))
+        task.monitor.check(scores)
+        choice.better(scores, 0)
+        run.best = scores[run.monitor.name]
+        state.save_arrays(best, task.model.variables, {"epoch": 0})
+        print(f"Before the first step; validation: {logs.words(scores)}", flush=True)
     bar = Bar(steps=plan.steps, last=plan.last, made=made)
     callbacks = keras.callbacks.CallbackList([bar, *callbacks], model=model, epochs=plan.epochs, steps=plan.steps, verbose=0)
     model.stop_training = False
@@ -179,17 +194,30 @@ def _train(task, parts, config, run, resumed, callbacks):
         logs.write(path, run.log)
     state.load_arrays(best, task.model.variables)
     callbacks.on_train_end()
-    print(f"Best on validation: {run.monitor.name} {run.best:.4f}, epoch {run.best_epoch}.", flush=True)
+    kept = f"epoch {run.best_epoch}" if run.best_epoch else "before the first step"
+    print(f"Best on validation: {run.monitor.name} {run.best:.4f}, {kept}.", flush=True)
     task.calibrate(parts["validation"])
 
 
-def _optimizer(config, plan):
+def _rate(task, config, run) -> tuple[float, str]:
+    """The peak of the learning rate, and why it is that, in words."""
+    if config.learning_rate:
+        return config.learning_rate, ""
+    known = lineage.of(task.model)
+    if not (run.began_with and known and known.label):
+        return config.usual_learning_rate, ""
+    if not known.related:
+        return config.usual_learning_rate, ", as for fresh weights: what they answer tells little of these classes"
+    return GENTLY * config.usual_learning_rate, f", {GENTLY:g} times that for fresh weights; --learning-rate says otherwise"
+
+
+def _optimizer(config, plan, rate):
     """Adam with clipped gradients: the rate rises for a twentieth of the steps, then falls along a cosine."""
     warmup = plan.warmup
     schedule = keras.optimizers.schedules.CosineDecay(
-        config.learning_rate if not warmup else config.learning_rate / 50,
+        rate if not warmup else rate / 50,
         decay_steps=plan.last - warmup,
-        warmup_target=config.learning_rate if warmup else None,
+        warmup_target=rate if warmup else None,
         warmup_steps=warmup,
         alpha=0.02,
     )
