@@ -16,26 +16,29 @@ class Config(zoo.RunConfig):
 
     family: ClassVar[str] = "ImageClassifier"
 
-    # What reads the image: convolutions, or a recurrence that takes a row of pixels at each step.
-    encoder: Literal["convolutional", "rows"] = "convolutional"
+    # What reads the image: convolutions; a recurrence that takes a row of pixels at each step; or a network that has learnt on
+    # ImageNet and is not trained (default: that for photos, if its weights are installed, else convolutions).
+    encoder: Literal["convolutional", "rows", "efficientnet_lite0"] | None = None
     # The recurrence over the rows.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "lstm"
     # Filters of the first convolutions (default: 16), or width of one direction of the recurrence (default: 128).
     units: int | None = None
-    # Blocks of convolutions (default: 3), or depth of the recurrence (default: 1).
+    # Blocks of convolutions (default: 2 to 4, by the size), or depth of the recurrence (default: 1).
     layers: int | None = None
     # Share of features dropped in training.
     dropout: float = 0.3
-    # Shift, turn and zoom the training images a little: what 55,000 digits lack in variety.
-    augment: bool = True
+    # Shift, turn and zoom the training images a little (default: yes, unless the encoder is not trained).
+    augment: bool | None = None
     # A folder of your own images in place of MNIST, with a sub-folder of PNG and JPEG files for each class, split or not.
     folder: Path | None = None
-    # Height and width that images are brought to; MNIST's are of 28 pixels.
-    size: int = 28
-    # 1: grey, 3: colour.
-    channels: Literal[1, 3] = 1
-    # Drawings: those on a light background are inverted, and all keep their proportions; not for photos.
-    dark_background: bool = True
+    # Height and width that images are brought to, in pixels (default: what they have, at most 64 or so; 224 for the network
+    # that has learnt on ImageNet).
+    size: int | None = None
+    # 1: grey, 3: colour (default: as the images are).
+    channels: Literal[1, 3] | None = None
+    # Drawings: those on a light background are inverted, and all keep their proportions (default: yes for drawings in grey on
+    # a plain ground).
+    dark_background: bool | None = None
     # By then, the rate having fallen to zero, validation stands still.
     usual_epochs: ClassVar[int] = 10
     # Images in a batch.
@@ -55,12 +58,18 @@ def main(config: Config):
 
 
 def new_task(config, digits):
-    """A classifier of images with fresh weights."""
-    sizes = {"height": config.size, "width": config.size, "num_classes": len(digits.labels)}
-    model = zoo.create_model("image_classifier", config, **sizes)
+    """A classifier of images with fresh weights; what the flags leave open is looked up in the images."""
+    profile = zoo.data.image_profile.look(digits.train) if config.folder else zoo.data.image_profile.DIGITS
+    chosen = zoo.ImageClassifier.suited(profile, config)
+    if config.folder:
+        print("\n".join(zoo.ImageClassifier.words(profile, chosen)), flush=True)
+    dark_background = chosen.pop("dark_background")
+    model = zoo.create_model("image_classifier", config, **chosen, num_classes=len(digits.labels))
+    if chosen["encoder"] == "efficientnet_lite0":
+        zoo.layers.load_imagenet(model.get_layer("encoder"))
     # drawn, not taken from the data: the card shows them to whoever gets the artefact
     examples = zoo.data.drawn_digits.examples()
-    return zoo.ImageClassifier(model, digits.labels, dark_background=config.dark_background, examples=examples)
+    return zoo.ImageClassifier(model, digits.labels, dark_background=dark_background, examples=examples)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+import itertools
 import math
 import shlex
 import sys
@@ -157,7 +158,8 @@ def run(main, arguments=None, *, program=None):
     """
     quiet_tensorflow()
     try:
-        config = tyro.cli(inspect.signature(main).parameters["config"].annotation, prog=program, args=arguments)
+        wanted = inspect.signature(main).parameters["config"].annotation
+        config = tyro.cli(wanted, prog=program, args=_with_values(wanted, sys.argv[1:] if arguments is None else arguments))
         check_start(config)
         with after_tensorflow(lambda: prepare(config)):
             if config.precision == "mixed_float16":
@@ -198,6 +200,20 @@ def check_start(config: RunConfig) -> None:
             raise ZooError(
                 f"--from takes the model of {config.weights} as it is: --{flag} would not count. Leave one of them out."
             )
+
+
+def _with_values(config, arguments) -> list[str]:
+    """Flags with their values where a field is true, false or open: `--NAME` and `--no-NAME`, which tyro has for bool alone."""
+    open_ones = {
+        field.name.replace("_", "-") for field in dataclasses.fields(config) if field.type in (bool | None, "bool | None")
+    }
+    values = {f"--{name}": [f"--{name}", "True"] for name in open_ones}
+    values |= {f"--no-{name}": [f"--{name}", "False"] for name in open_ones}
+    return [
+        part
+        for flag, following in itertools.pairwise([*arguments, ""])
+        for part in (values.get(flag, [flag]) if following not in ("True", "False", "None") else [flag])
+    ]
 
 
 def prepare(config: RunConfig) -> None:

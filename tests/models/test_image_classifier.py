@@ -14,7 +14,10 @@ from small import columns, splits
 import zoo
 from zoo import config as configs
 from zoo.artefacts import card as cards
+from zoo.data import photos
 from zoo.data.drawn_digits import drawn_digits, examples
+from zoo.data.image_profile import DIGITS, ImageProfile
+from zoo.layers import efficientnet
 
 ROOT = Path(__file__).parents[2]
 IMAGE = {"image_bytes": "string [N]"}
@@ -38,6 +41,7 @@ FAMILY = Family(
         {"encoder": "rows", "cell": "gru", "layers": 2, "bidirectional": False},
         {"encoder": "rows", "cell": "lstm", "channels": 3, "augment": True},
         {"encoder": "rows", "cell": "transformer", "bidirectional": False},
+        {"encoder": "efficientnet_lite0", "height": 32, "width": 32, "channels": 3, "dropout": 0.5},
     ],
     wrong=[
         {"encoder": "columns"},
@@ -48,6 +52,10 @@ FAMILY = Family(
         {"units": 0},
         {"layers": 0},
         {"dropout": 1.0},
+        {"encoder": "efficientnet_lite0", "height": 32, "width": 64, "channels": 3},
+        {"encoder": "efficientnet_lite0", "height": 48, "channels": 3, "width": 48},
+        {"encoder": "efficientnet_lite0", "height": 32, "width": 32, "channels": 1},
+        {"encoder": "efficientnet_lite0", "height": 32, "width": 32, "channels": 3, "augment": True},
     ],
     tensors={"images": image},
     tasks={"image classifier": functools.partial(tiny_task, units=4, layers=1)},
@@ -183,3 +191,96 @@ def test_convolutions_with_augmentation_are_exported(recipe, tmp_path, request, 
     assert first == second
     expected = task.signatures()["serving_default"](tf.constant(examples()))["probabilities"]
     np.testing.assert_allclose([answer["probabilities"] for answer in first], expected, atol=1e-5)
+
+
+PHOTOS = ImageProfile(480, 640, is_colour=True, is_photo=True, is_plain=False, light=0.5, looked_at=9)
+ICONS = ImageProfile(32, 128, is_colour=True, is_photo=False, is_plain=True, light=1.0, looked_at=9)
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Says whether the weights learnt on ImageNet seem to be installed."""
+
+    def seem(is_installed):
+        monkeypatch.setattr(efficientnet, "has_imagenet", lambda: is_installed)
+
+    seem(True)
+    return seem
+
+
+def test_digits_are_taken_as_those_of_the_shipped_model(recipe, installed):
+    expected = {"encoder": "convolutional", "height": 28, "width": 28, "channels": 1, "layers": 3}
+    assert zoo.ImageClassifier.suited(DIGITS, recipe.Config()) == expected | {"augment": True, "dark_background": True}
+
+
+def test_photos_are_read_by_the_network_that_knows_imagenet_where_it_is_installed(recipe, installed):
+    chosen = zoo.ImageClassifier.suited(PHOTOS, recipe.Config())
+    assert chosen == {
+        "encoder": "efficientnet_lite0",
+        "height": 224,
+        "width": 224,
+        "channels": 3,
+        "layers": None,
+        "augment": False,
+        "dark_background": False,
+    }
+    assert not any("pip install" in line for line in zoo.ImageClassifier.words(PHOTOS, chosen))
+    installed(False)
+    chosen = zoo.ImageClassifier.suited(PHOTOS, recipe.Config())
+    assert (chosen["encoder"], chosen["height"], chosen["width"]) == ("convolutional", 55, 74)  # of like proportions
+    assert "pip install" in zoo.ImageClassifier.words(PHOTOS, chosen)[-1]
+
+
+def test_icons_keep_their_colours_and_their_proportions(recipe, installed):
+    chosen = zoo.ImageClassifier.suited(ICONS, recipe.Config())
+    assert (chosen["encoder"], chosen["height"], chosen["width"], chosen["channels"]) == ("convolutional", 32, 128, 3)
+    assert not chosen["dark_background"]
+
+
+def test_flags_come_before_what_is_seen(recipe, installed):
+    flags = {"size": 40, "channels": 1, "encoder": "rows", "augment": False, "dark_background": True, "layers": 2}
+    chosen = zoo.ImageClassifier.suited(PHOTOS, recipe.Config(**flags))
+    assert chosen.pop("height") == chosen.pop("width") == flags.pop("size")
+    assert chosen == flags
+    # what they leave open goes by them
+    assert zoo.ImageClassifier.suited(PHOTOS, recipe.Config(encoder="convolutional"))["augment"]
+    assert zoo.ImageClassifier.suited(ICONS, recipe.Config(encoder="efficientnet_lite0"))["height"] == 224
+
+
+def test_behind_the_network_that_knows_imagenet_the_classes_alone_are_learnt(tmp_path):
+    arguments = {"height": 32, "width": 32, "channels": 3, "num_classes": 3, "encoder": "efficientnet_lite0"}
+    model = zoo.create_model("image_classifier", **arguments)
+    task = zoo.ImageClassifier(model, ("a", "b", "c"), examples=photos.examples())
+    data = splits((photos.examples(), np.int64([0, 1, 2])), ("a", "b", "c"))
+    before = [weight.numpy() for weight in model.get_layer("encoder").weights]
+    features, _ = task.encode_example(tf.constant(photos.examples()), tf.constant([0, 1, 2]))
+    np.testing.assert_allclose(task.trained(features), model(task.inputs(tf.constant(photos.examples()))), atol=1e-5)
+    run = zoo.fit(task, data, zoo.RunConfig(name="pets", epochs=30, learning_rate=0.05, runs=tmp_path))
+    assert [row["loss"] for row in run.log][-1] < run.log[0]["loss"]
+    for weight, value in zip(model.get_layer("encoder").weights, before, strict=True):
+        np.testing.assert_array_equal(weight, value)
+    served = zoo.export(task, run, test=data.test)
+    assert served.card["data"]["terms"].endswith(efficientnet.TERMS)
+    expected = task.signatures()["serving_default"](tf.constant(photos.examples()))["probabilities"]
+    answers = [answer["probabilities"] for answer in served.predict(photos.examples())]
+    np.testing.assert_allclose(answers, expected, atol=0.02)  # the weights are kept in float16
+    variables = (served.directory / "variables" / "variables.data-00000-of-00001").stat().st_size
+    assert variables < 2.5 * model.count_params()
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        ([], None),
+        (["--augment"], True),
+        (["--no-augment"], False),
+        (["--augment", "False"], False),
+        (["--augment", "None"], None),
+    ],
+)
+def test_a_flag_may_be_true_false_or_open(recipe, flags, expected):
+    def main(config: recipe.Config):
+        return config
+
+    config = configs.run(main, [*flags, "--seed", "3"])
+    assert (config.augment, config.dark_background, config.seed) == (expected, None, 3)

