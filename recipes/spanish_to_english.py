@@ -12,28 +12,32 @@ import zoo
 
 @dataclass(frozen=True, kw_only=True)
 class Config(zoo.RunConfig):
-    """Trains a translator on Tatoeba's Spanish-English sentence pairs, or on sentence pairs of your own."""
+    """Trains a translator on Tatoeba's Spanish-English sentence pairs, or on pairs of texts of your own."""
 
     family: ClassVar[str] = "Translator"
 
     # The recurrence of encoder and decoder. A GRU has a quarter fewer weights than an LSTM of the same width.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "gru"
-    # Width of the decoder, and of each direction of the encoder.
-    units: int = 256
+    # Width of the decoder, and of each direction of the encoder (default: 256, or 128 for fewer than 30,000 pairs).
+    units: int | None = None
     # Depth of the decoder: the second layer reads what the first one has looked up in the source.
     layers: int = 2
     # Depth of the encoder.
     encoder_layers: int = 1
-    # Length of the token vectors; the target's are also the output layer.
-    embedding_dim: int = 192
+    # Length of the token vectors; the target's are also the output layer (default: 192, or 128 for fewer than 30,000 pairs).
+    embedding_dim: int | None = None
     # How the decoder looks at the source.
     attention: Literal["multiplicative", "additive"] = "multiplicative"
-    # Sub-words of each language: with some 100,000 sentences to learn from, each should be seen often.
+    # What texts are cut into, on both sides (default: sub-words on the side where words recur, as in languages that put
+    # spaces between them; else characters, as in strings, codes, lists of words).
+    pieces: Literal["sub-words", "characters"] | None = None
+    # The most sub-words of each side: every one should be seen often, ten times at least.
     vocabulary_size: int = 3_000
-    # Sub-words read and written of a text; one sentence in a thousand has more.
-    max_tokens: int = 64
-    # Share of features dropped in training.
-    dropout: float = 0.2
+    # Sub-words or characters read and written of a text (default: 64, of Tatoeba's sentences one in a thousand has more; for
+    # pairs of your own what 998 texts of 1,000 need, if that is more).
+    max_tokens: int | None = None
+    # Share of features dropped in training (default: 0.2; for fewer than 30,000 pairs 0.3, or 0.1 if they are no translations).
+    dropout: float | None = None
     # Share of the probability that a target gives to all other tokens alike.
     label_smoothing: float = 0.1
     # Exponent of the length in beam search's ranking; chosen on validation.
@@ -53,25 +57,26 @@ class Config(zoo.RunConfig):
 def main(config: Config):
     """Data → task → fit → export."""
     pairs = zoo.data.sentence_pairs(config, path=config.pairs) if config.pairs else zoo.data.spanish_english(config)
-    pairs = zoo.data.with_variants(pairs, seed=config.seed)
-    task = zoo.load_task(config.weights) if config.weights else new_task(config, pairs)
+    # what the flags leave open is looked up in the pairs
+    profile = zoo.data.pair_profile.look(pairs.train) if config.pairs else zoo.data.pair_profile.TATOEBA
+    if profile.is_translation:
+        pairs = zoo.data.with_variants(pairs, seed=config.seed)
+    task = zoo.load_task(config.weights) if config.weights else new_task(config, pairs.train, profile)
     run = zoo.fit(task, pairs, config)
     return zoo.export(task, run, test=pairs.test)
 
 
-def new_task(config, pairs):
+def new_task(config, train, profile):
     """A translator with vocabularies of the training split and fresh weights."""
+    arguments, vocabularies = zoo.Translator.suited(profile, config)
     source_words, target_words = (
-        zoo.preprocessing.SubWords.fit(
-            pairs.train.map(lambda *pair, side=side: pair[side]),
-            size=config.vocabulary_size,
-            limit=config.max_tokens,
-            file=file,
-        )
+        zoo.preprocessing.SubWords.fit(train.map(lambda *pair, side=side: pair[side]), file=file, **vocabularies[side])
         for side, file in enumerate(("source.txt", "target.txt"))
     )
     sizes = {"source_size": source_words.size, "target_size": target_words.size}
-    model = zoo.create_model("sequence_to_sequence", config, **sizes)
+    model = zoo.create_model("sequence_to_sequence", config, **sizes, **arguments)
+    if config.pairs:
+        print("\n".join(zoo.Translator.words(profile, arguments, source_words, target_words)), flush=True)
     return zoo.Translator(
         model,
         source_words,

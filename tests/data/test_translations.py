@@ -167,6 +167,17 @@ def test_pairs_that_would_be_in_two_splits_are_counted(write, capsys):
     assert f"for their source is in another split already: {400 - used} pairs.\n" in capsys.readouterr().out
 
 
+def test_few_targets_are_all_learnt(write):
+    """Sums: by their targets, a fifth of the answers would be unknown."""
+    data = write(f"{a}{sign}{b}\t{a + b if sign == '+' else a - b}" for a in range(30) for b in range(30) for sign in "+-")
+    pairs = read(data)
+    assert sum(map(len, pairs.values())) == 1800
+    assert len({source for part in pairs.values() for source, _ in part}) == 1800
+    assert len({target for _, target in pairs["train"]}) > 85  # of 88
+    assert all(150 < len(pairs[part]) < 210 for part in ("validation", "test"))
+    assert "hash of the source" in data.description
+
+
 @given(st.binary(max_size=60) | st.text('"\t\n\r, a', max_size=60).map(str.encode))
 @settings(max_examples=50, deadline=None, database=None)
 def test_whatever_the_content_the_answer_is_pairs_or_one_error(tmp_path_factory, content):

@@ -1,7 +1,10 @@
 """A translator: its examples, its searches, its scores, and texts that are none."""
 
+import dataclasses
 import functools
+import random
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -11,6 +14,7 @@ from small import columns, splits
 
 import zoo
 from zoo import config as configs
+from zoo.data import pair_profile
 from zoo.data.spanish_phrases import spanish_phrases
 from zoo.preprocessing import SubWords
 from zoo.tasks.writer import allowed
@@ -188,6 +192,91 @@ def test_texts_are_whole_where_the_sources_to_learn_from_have_several_sentences(
     one, several = taught("Sí.", "No.", "Ven aquí."), taught("Sí. No.", "Ven. No.", "No.")
     assert (one.config()["by_sentence"], several.config()["by_sentence"]) == (True, False)
     assert [len(task._rows(tf.constant(["No. Sí."])).ids) for task in (one, several)] == [2, 1]
+
+
+def test_capitals_are_read_as_they_are_where_their_targets_have_small_letters(export):
+    def folds(*pairs):
+        task = export.task.from_config(export.task.config(), export.task.assets, export.task.examples)
+        task.adapt(tf.data.Dataset.from_tensor_slices(tuple(map(list, zip(*pairs, strict=True)))))
+        return task.config()["fold"]
+
+    usual = ("No sé.", "I don't know.")
+    assert folds(usual, ("¡NO SÉ!", "I DON'T KNOW!"))
+    assert not folds(usual, ("EEUU", "the United States"), ("ONU", "the United Nations"))
+
+
+def test_no_target_of_the_training_split_is_too_long_to_be_written(export):
+    task = export.task.from_config(export.task.config(), export.task.assets, export.task.examples)
+    long = "one two three four five six seven"
+    needed = int(tf.math.count_nonzero(task.target_words(tf.constant([long]))))
+    source = tf.constant(["Sí"])
+
+    def limit():
+        return int(task._limits(task.inputs(source))[0])
+
+    assert limit() <= needed
+    task.adapt(tf.data.Dataset.from_tensor_slices((["Sí"], [long])))
+    assert needed < limit() <= task.target_words.limit
+    assert task.buckets == (needed + 1,)  # no example of few is padded to more than it needs
+
+
+def test_a_card_from_before_its_options_keeps_loading(export):
+    task = export.task
+    older = {name: value for name, value in task.config().items() if name not in ("expansion", "fold")}
+    config = task.from_config(older, task.assets, task.examples).config()
+    assert (config["expansion"], config["fold"]) == (2, True)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+def test_a_fresh_encoder_hears_what_it_reads(cell):
+    model = zoo.create_model("sequence_to_sequence", source_size=50, target_size=50, cell=cell, units=32)
+    encoder = keras.Model(model.get_layer("source").output, model.get_layer("memory_dropout").output)
+    memory = encoder(tf.range(4, 50)[:, None])
+    assert float(tf.reduce_mean(tf.math.reduce_std(memory, axis=0))) > 0.05
+
+
+def strings(count, draw):
+    rng = random.Random(0)
+    return tf.data.Dataset.from_tensor_slices(tuple(map(list, zip(*(draw(rng) for _ in range(count)), strict=True))))
+
+
+def a_string(rng):
+    text = "".join(rng.choices("abcdefghijklmnopqrstuvwxyz", k=rng.randint(3, 12)))
+    return text, text[::-1]
+
+
+def digits(rng):
+    numbers = [rng.randrange(10) for _ in range(5)]
+    return "".join(map(str, numbers)), " ".join("nil one two three four five six seven eight nine".split()[n] for n in numbers)
+
+
+def a_sentence(rng):
+    rare = "".join(rng.choices("aeiou", k=8))
+    return f"Veo un {rare}.", f"I see a {rare}."
+
+
+@pytest.mark.parametrize(
+    ("draw", "least", "dropout"), [(a_string, [None, None], 0.1), (digits, [10, 10], 0.1), (a_sentence, [10, 10], 0.3)]
+)
+def test_what_suits_own_pairs_is_looked_up_in_them(draw, least, dropout, import_recipe, request):
+    config = import_recipe(request.config.rootpath / "recipes" / "spanish_to_english.py").Config()
+    profile = pair_profile.look(strings(300, draw))
+    arguments, vocabularies = zoo.Translator.suited(profile, config)
+    assert [options["least"] for options in vocabularies] == least
+    assert arguments == {"units": 128, "embedding_dim": 128, "dropout": dropout}
+    given = dataclasses.replace(config, units=8, dropout=0.0, pieces="characters")
+    arguments, vocabularies = zoo.Translator.suited(profile, given)
+    assert [options["least"] for options in vocabularies] == [None, None]
+    assert arguments == {"units": 8, "embedding_dim": 128, "dropout": 0.0}
+
+
+def test_what_suits_tatoeba_is_what_the_shipped_model_has(import_recipe, request):
+    config = import_recipe(request.config.rootpath / "recipes" / "spanish_to_english.py").Config()
+    arguments, vocabularies = zoo.Translator.suited(pair_profile.TATOEBA, config)
+    shipped = zoo.load("spanish_to_english").card["task"]
+    assert arguments.items() <= shipped["arguments"].items()
+    assert {options["size"] for options in vocabularies} == {shipped["arguments"]["source_size"]}
+    assert pair_profile.TATOEBA.is_translation
 
 
 def test_odd_translations_have_a_score(export):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from zoo import ZooError
 from zoo.preprocessing import SubWords, normalise
+from zoo.preprocessing.subwords import word_counts
 
 CORPUS = (
     "the lower the better",
@@ -176,6 +177,26 @@ def test_learning_does_not_depend_on_the_order_of_the_texts(learnt):
 def test_learning_ends_where_no_pair_occurs_twice():
     words = SubWords.fit(dataset("ab映", "abcd"), size=1000, limit=9)
     assert words.vocabulary == ["a", "b", "▁", "c", "d", "ab", "▁ab"]  # 映 occurs once and is not ASCII
+
+
+def test_pieces_are_seen_often_enough():
+    items = ["low"] * 5 + ["lower"] * 2 + ["newest"] * 6 + ["widest"] * 3
+    assert SubWords.fit(dataset(*items), size=99, limit=9, least=8).vocabulary == [*"ew▁stlondir", "es", "est"]
+    assert max(map(len, SubWords.fit(dataset(*items), size=99, limit=9, least=None).vocabulary)) == 1
+
+
+def test_the_limit_follows_from_the_texts_where_none_is_given():
+    def limit(*lengths):
+        return SubWords.fit(dataset(*("x" * length for length in lengths)), size=9, limit=None, least=None).limit
+
+    assert limit(3, 12) == 64
+    assert limit(3, 100) == 102  # the space before it, and room to end
+    assert limit(*[3] * 999, 100) == 64
+    assert limit(9_000) == 512
+
+
+def test_words_are_counted_and_no_marks_or_digits():
+    assert word_counts(dataset("Hola, 2 gatos!", "2 gatos")) == {"▁Hola": 1, "▁gatos": 2}
 
 
 def test_ids_and_texts_are_the_same_after_saving_and_loading(learnt, tmp_path):

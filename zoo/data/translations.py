@@ -58,7 +58,8 @@ def sentence_pairs(config, *, path: Path) -> Splits:
 
     Further columns are ignored. Lines that are no pair or repeat one are left out, and it is printed how many and which. Four
     fifths are trained on, a tenth each validates and tests, by a stable hash of the target; no split shares a source or a
-    target with another.
+    target with another. Where there are far fewer targets than sources, as with sums or names of classes, the hash is that
+    of the source, and targets are shared: else some would never be learnt.
 
     Args:
         config: a `RunConfig`, as every loader takes; nothing of it counts here.
@@ -73,7 +74,10 @@ def sentence_pairs(config, *, path: Path) -> Splits:
     path = own_path(path)
     report = Report(path.name, "lines")
     pairs = _read(path, report)
-    parts = _cut(pairs, test=10, validation=10)
+    sources, targets = ({key(pair[side]) for pair in pairs} for side in (0, 1))
+    recur = 2 * len(targets) < len(sources)
+    hashed, apart = ("source", "source") if recur else ("target", "source or a target")
+    parts = (_cut_by_source if recur else _cut)(pairs, test=10, validation=10)
     sizes = {name: len(part) for name, part in parts.items()}
     used = sum(sizes.values())
     more = [f"{used:,} pairs: " + ", ".join(f"{size:,} in {name}" for name, size in sizes.items()) + "."]
@@ -84,8 +88,8 @@ def sentence_pairs(config, *, path: Path) -> Splits:
     return Splits(
         source="own",
         **_datasets(parts),
-        description=f"{len(pairs):,} sentence pairs from {path.name}; a stable hash of the target cut them 8 : 1 : 1, and no"
-        " split shares a source or a target with another",
+        description=f"{len(pairs):,} sentence pairs from {path.name}; a stable hash of the {hashed} cut them 8 : 1 : 1,"
+        f" and no split shares a {apart} with another",
         terms="those of the file's owner",
     )
 
@@ -123,15 +127,25 @@ def key(sentence: str) -> str:
 
 def _cut(pairs: Pairs, *, test: int, validation: int) -> dict[str, Pairs]:
     """Splits by the target, then leaves out what would let one split see a source of another; sizes in per cent."""
-    parts = {"train": [], "validation": [], "test": []}
-    for source, target in pairs:
-        bucket = stable_bucket(key(target))
-        part = "test" if bucket < test else "validation" if bucket < test + validation else "train"
-        parts[part].append((source, target))
+    parts = _hashed(pairs, [key(target) for _, target in pairs], test, validation)
     taken = set()
     for part in ("test", "validation", "train"):
         parts[part] = [pair for pair in parts[part] if key(pair[0]) not in taken]
         taken.update(key(source) for source, _ in parts[part])
+    return parts
+
+
+def _cut_by_source(pairs: Pairs, *, test: int, validation: int) -> dict[str, Pairs]:
+    """Splits by the source to the letter, for "1+2" is not "1-2"; sizes in per cent."""
+    return _hashed(pairs, [source for source, _ in pairs], test, validation)
+
+
+def _hashed(pairs: Pairs, texts: list[str], test: int, validation: int) -> dict[str, Pairs]:
+    """Splits by the stable hash of a text for each pair; sizes in per cent."""
+    parts = {"train": [], "validation": [], "test": []}
+    for pair, text in zip(pairs, texts, strict=True):
+        bucket = stable_bucket(text)
+        parts["test" if bucket < test else "validation" if bucket < test + validation else "train"].append(pair)
     return parts
 
 

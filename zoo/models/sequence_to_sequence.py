@@ -1,6 +1,7 @@
 """Sequences to sequences of other lengths: an encoder reads, a decoder with attention writes; translation."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from zoo import decoding, metrics
@@ -9,6 +10,7 @@ from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
 from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
+from zoo.preprocessing.sentences import lowered
 from zoo.registry import register_model
 from zoo.tasks import Writer, shared, signature
 from zoo.tasks.writer import BEAM_WIDTH, log_probabilities, shifted
@@ -18,6 +20,10 @@ EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana c
 BLOCK = 64  # rows that are searched at once
 IDS = tf.TensorSpec([None], tf.int32)  # of one row
 MOSTLY = 0.9  # the share of single sentences among the sources from which on texts are translated one by one
+MARGIN = 10  # tokens that a translation may have beyond a multiple of its source's
+
+FEW = 30_000  # pairs; a model for the 100,000 and more of Tatoeba learns fewer by heart
+OFTEN = 10  # times that a piece of few pairs has to be seen
 
 
 @register_model(mapping="many_to_many")
@@ -65,7 +71,9 @@ def sequence_to_sequence(
     target = keras.Input((None,), dtype="int32", name="target")
     mask = keras.ops.not_equal(source, 0)
     width = units if cell == "transformer" else embedding_dim or units
-    x = keras.layers.Embedding(source_size, width, name="source_embedding")(source)
+    # from vectors as small as Keras draws them a recurrence hears hardly anything, and where to look may never be learnt
+    start = "uniform" if cell == "transformer" else keras.initializers.RandomNormal(stddev=1.0)
+    x = keras.layers.Embedding(source_size, width, embeddings_initializer=start, name="source_embedding")(source)
     x = keras.layers.Dropout(dropout, name="source_dropout")(x)
     memory = recurrent_stack(
         x, mask, cell=cell, units=units, layers=encoder_layers, bidirectional=bidirectional, dropout=dropout
@@ -88,21 +96,37 @@ class Translator(Writer):
         target_words: that of the language that is written, of the model's target size; its file is another.
         label_smoothing: see `TokenCrossentropy`.
         length_penalty: exponent of the length in the ranking of hypotheses; 0 prefers short ones.
-        by_sentence: whether each sentence of a text is translated alone; `zoo.fit` decides by the training split.
+        by_sentence: whether each sentence of a text is translated alone; `zoo.fit` decides by the training split, as it does
+            about the next two.
+        expansion: how many times as many tokens as its source a translation may have, and `MARGIN` more.
+        fold: whether what is all in capitals is read in lower case, and its translation put in capitals.
         examples: texts for the warm-up, the card and the tests.
     """
 
     codecs = {"source_words": SubWords, "target_words": SubWords}  # noqa: RUF012 - read only
-    options = (*Writer.options, "by_sentence")
+    options = (*Writer.options, "by_sentence", "expansion", "fold")
     writes = "target_words"
     measure = staticmethod(metrics.translation)
 
+    # Found on 2,000 pairs of sentences, 3,000 numerals and 3,000 reversed strings.
+    least_steps, steps_an_epoch = 3_000, 80
+
     def __init__(
-        self, model, source_words, target_words, *, label_smoothing=0.1, length_penalty=1.0, by_sentence=True, examples=EXAMPLES
+        self,
+        model,
+        source_words,
+        target_words,
+        *,
+        label_smoothing=0.1,
+        length_penalty=1.0,
+        by_sentence=True,
+        expansion=2,
+        fold=True,
+        examples=EXAMPLES,
     ):
         codecs = {"source_words": source_words, "target_words": target_words}
-        options = {"label_smoothing": label_smoothing, "length_penalty": length_penalty, "by_sentence": by_sentence}
-        super().__init__(model, examples, **codecs, **options)
+        options = {"label_smoothing": label_smoothing, "length_penalty": length_penalty}
+        super().__init__(model, examples, **codecs, **options, by_sentence=by_sentence, expansion=expansion, fold=fold)
         limit = max(source_words.limit, target_words.limit + 1)
         # half of Tatoeba's pairs fit into the first, nine of ten into the first three, and little of it is padding
         self.buckets = tuple(sorted({max(limit * share // 64, 1) for share in (9, 13, 21, 64)}))
@@ -130,10 +154,70 @@ class Translator(Writer):
         """Number of tokens of the longer side."""
         return tf.maximum(*(tf.reduce_sum(tf.cast(inputs[side] != 0, tf.int32), axis=-1) for side in ("source", "target")))
 
+    @staticmethod
+    def suited(profile, config) -> tuple[dict, list[dict]]:
+        """What suits pairs that look like a profile, where the configuration leaves it open.
+
+        Args:
+            profile: a `zoo.data.pair_profile.PairProfile`.
+            config: has `units`, `embedding_dim` and `dropout`, of the builder, and `pieces`, each None if it is open;
+                `vocabulary_size`, and `max_tokens`.
+
+        Returns:
+            Arguments of `sequence_to_sequence`, and those of `SubWords.fit` for the source and for the target.
+        """
+        if profile.pairs >= FEW:
+            usual = {"units": 256, "embedding_dim": 192, "dropout": 0.2}
+        else:
+            # of sentences a model knows soon what it has seen; with strings, numerals and the like it has to be exact
+            usual = {"units": 128, "embedding_dim": 128, "dropout": 0.3 if profile.is_translation else 0.1}
+        arguments = {name: value if getattr(config, name) is None else getattr(config, name) for name, value in usual.items()}
+        vocabularies = []
+        for side in profile.sides:
+            characters = side.is_characters if config.pieces is None else config.pieces == "characters"
+            # as many characters as there are, thousands in Chinese
+            size, least = (2**16, None) if characters else (config.vocabulary_size, OFTEN)
+            vocabularies.append({"size": size, "limit": config.max_tokens, "least": least})
+        return arguments, vocabularies
+
+    @staticmethod
+    def words(profile, arguments, *vocabularies) -> list[str]:
+        """What is printed of a profile and of what was chosen for it, see `suited`."""
+        sizes = " and ".join(f"{words.size:,}" for words in vocabularies)
+        longest = " and ".join(f"{words.limit:,}" for words in vocabularies)
+        width = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in arguments.items())
+        flags = " ".join(f"--{name.replace('_', '-')}" for name in ("pieces", "vocabulary_size", "max_tokens", *arguments))
+        return [str(profile), f"Taken: {sizes} pieces, at most {longest} of a text; {width} ({flags} say otherwise)."]
+
     def adapt(self, train, *, seed=0):
-        """Sees whether sources are single sentences: then a text is translated one by one, else as a whole if it fits."""
-        counts = [tf.math.bincount(tf.cast(split_sentences(source)[1], tf.int32)) for source, *_ in train.batch(1024)]
-        self.by_sentence = bool(tf.reduce_mean(tf.cast(tf.concat(counts, axis=0) == 1, tf.float32)) > MOSTLY)
+        """Sees how texts are to be read.
+
+        Where sources are single sentences, and what has several has a target of as many, a text is translated sentence by
+        sentence, else as a whole if it fits. No target is longer than a translation may be. Capitals are read as they are
+        where their targets have none.
+        """
+        single, alike, folded, longer, expansion = [], [], [], [], self.expansion
+        for source, target in train.batch(1024):
+            count = tf.size(source)
+            sentences, owners = split_sentences(source)
+            sides = [tf.math.bincount(tf.cast(each, tf.int32)) for each in (owners, split_sentences(target)[1])]
+            single.append(sides[0] == 1)
+            alike.append(tf.boolean_mask(sides[0] == sides[1], sides[0] > 1))
+            _, is_loud = lowered(sentences, owners, count)
+            is_loud = tf.math.unsorted_segment_max(tf.cast(is_loud, tf.int32), owners, count) > 0
+            folded.append(tf.boolean_mask(~tf.strings.regex_full_match(target, r"(?s).*\p{Ll}.*"), is_loud))
+            lengths = [
+                tf.math.count_nonzero(words(side), axis=1)
+                for words, side in zip((self.source_words, self.target_words), (source, target), strict=True)
+            ]
+            needed = -(-(lengths[1] + 1 - MARGIN) // tf.maximum(lengths[0], 1))
+            expansion = max(expansion, int(tf.reduce_max(needed)))
+            longer.append(tf.maximum(lengths[0], lengths[1] + 1))
+        self.by_sentence = _share(single) > MOSTLY and _share(alike) >= 0.5
+        self.fold, self.expansion = _share(folded) >= 0.5, expansion
+        longer = np.concatenate(longer)
+        if len(longer) < FEW:  # else the usual buckets, which are those of Tatoeba
+            self.buckets = tuple(sorted({max(int(np.quantile(longer, share)), 1) for share in (0.4, 0.7, 0.95, 1)}))
 
     # A text is translated sentence by sentence, in capitals if it is. Where a translation is not that of the whole text, `cut`
     # is true: the text was too long, see `sentence_rows`, or the translation of one of its sentences. A `score` is the natural
@@ -210,7 +294,7 @@ class Translator(Writer):
 
     def _rows(self, text):
         # where the vocabulary has no small letters, capitals are not loud
-        fold = any(piece != piece.upper() for piece in self.source_words.vocabulary)
+        fold = self.fold and any(piece != piece.upper() for piece in self.source_words.vocabulary)
         return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
 
     def _translated(self, text, search, width):
@@ -225,9 +309,9 @@ class Translator(Writer):
         return tf.strings.strip(texts), scores, rows.cut | (tf.math.unsorted_segment_sum(cut, rows.owners, count) > 0)
 
     def _limits(self, source):
-        """Most tokens of each translation: it is seldom twice as long as its source, and that of an empty text is empty."""
+        """Most tokens of each translation: none of the training split was longer, and that of an empty text is empty."""
         lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
-        return tf.where(lengths > 0, tf.minimum(2 * lengths + 10, self.target_words.limit), 0)
+        return tf.where(lengths > 0, tf.minimum(self.expansion * lengths + MARGIN, self.target_words.limit), 0)
 
     def _unfinished(self, source, lengths):
         """Which translations, of so many tokens, were cut at their limits; not those of empty texts."""
@@ -274,6 +358,12 @@ class Translator(Writer):
         )
         back = tf.argsort(order)
         return tuple(tf.gather(each, back) for each in found)
+
+
+def _share(flags) -> float:
+    """The share of bool tensors, a list of [N], that is true; 1 where there are none."""
+    flags = tf.concat(flags, axis=0)
+    return float(tf.reduce_mean(tf.cast(flags, tf.float32))) if tf.size(flags) else 1.0
 
 
 def _best(texts, scores, cut):

@@ -4,6 +4,7 @@ import collections
 import heapq
 import itertools
 
+import numpy as np
 import tensorflow as tf
 
 from zoo.errors import ZooError
@@ -12,6 +13,7 @@ from zoo.preprocessing.vocabulary import LINE, NUMBER, Vocabulary
 
 MARK = "\u2581"  # stands for the space before a word, as in SentencePiece
 REPLACEMENT = "\ufffd"
+USUAL_LIMIT, LARGEST_LIMIT = 64, 512  # ids of a text
 LONGEST = 16  # characters of a learnt piece, as in SentencePiece: encoding tries every length
 
 # A word with its apostrophes, or one other character, each with the space before it; a digit, or its space, is on its own.
@@ -67,7 +69,7 @@ class SubWords(Vocabulary):
         return self._lines, self._pieces
 
     @classmethod
-    def fit(cls, texts, *, size: int, limit: int, file: str = "vocabulary.txt"):
+    def fit(cls, texts, *, size: int, limit: int | None, least: int | None = 2, file: str = "vocabulary.txt"):
         """Learns the pieces of a data set by byte-pair encoding.
 
         The vocabulary holds the characters (the most frequent first; one that occurs once only if it is ASCII), then the
@@ -77,7 +79,8 @@ class SubWords(Vocabulary):
         Args:
             texts: `tf.data.Dataset` of string scalars, unbatched: the training split.
             size: number of ids at most, the four reserved ones included.
-            limit: see the class.
+            limit: see the class; None: `USUAL_LIMIT`, and more where 2 texts in 1,000 are longer, up to `LARGEST_LIMIT`.
+            least: how often a pair of neighbours has to occur to be joined; None: never, the pieces are the characters.
             file: see the class.
 
         Raises:
@@ -85,10 +88,7 @@ class SubWords(Vocabulary):
 
         Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
         """
-        counts = collections.Counter()
-        for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text)))[0]):
-            counts.update(tokens.numpy().tolist())
-        counts = {token.decode(): count for token, count in counts.items()}
+        counts = _counts(texts)
         characters = collections.Counter()
         for token, count in counts.items():
             for character in token:
@@ -100,7 +100,16 @@ class SubWords(Vocabulary):
         if room < 0:
             least = cls.RESERVED + len(alphabet)
             raise ZooError(f"size={size} is too small: the characters of these texts need {least} ids, pieces some thousands.")
-        return cls(alphabet + _merged_pairs(counts, room), limit=limit, file=file)
+        pieces = alphabet + (_merged_pairs(counts, room, least) if least else [])
+        if limit is None:
+            lengths = cls(pieces, limit=LARGEST_LIMIT, file=file).lengths(texts)
+            limit = min(max(USUAL_LIMIT, 1 + int(np.quantile(lengths, 0.998, method="higher"))), LARGEST_LIMIT)
+        return cls(pieces, limit=limit, file=file)
+
+    def lengths(self, texts):
+        """How many ids each text of a `tf.data.Dataset` of string scalars has, int [N]."""
+        batches = texts.batch(1024).map(lambda text: tf.math.count_nonzero(self(text), axis=1))
+        return np.concatenate([np.zeros(0, "int64"), *batches.as_numpy_iterator()])
 
     def __call__(self, text):
         """Turns texts, string [N], into ids, int32 [N, T], 0 where a text has ended; T ≥ 1, at most `limit`."""
@@ -187,12 +196,26 @@ class SubWords(Vocabulary):
         return tf.strings.strip(tf.strings.regex_replace(text, MARK, " "))
 
 
-def _merged_pairs(counts: dict[str, int], number: int) -> list[str]:
+def word_counts(texts) -> dict[str, int]:
+    """Word → how often it occurs in a `tf.data.Dataset` of string scalars; marks and digits are none."""
+    return {token: count for token, count in _counts(texts).items() if any(map(str.isalpha, token))}
+
+
+def _counts(texts) -> dict[str, int]:
+    """Pre-token → how often it occurs in a `tf.data.Dataset` of string scalars."""
+    counts = collections.Counter()
+    for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text)))[0]):
+        counts.update(tokens.numpy().tolist())
+    return {token.decode(): count for token, count in counts.items()}
+
+
+def _merged_pairs(counts: dict[str, int], number: int, least: int) -> list[str]:
     """Joins the most frequent pair of neighbours to a piece, again and again; the pieces in the order they were made.
 
     Args:
         counts: pre-token → how often it occurs.
-        number: how many pieces at most; there are fewer where no pair is left that occurs twice.
+        number: how many pieces at most; there are fewer where no pair is left that occurs often enough.
+        least: how often that is.
     """
     words = [list(token) for token in counts]
     weights = list(counts.values())
@@ -209,7 +232,7 @@ def _merged_pairs(counts: dict[str, int], number: int) -> list[str]:
         joined = "".join(pair)
         if -count != pair_counts[pair] or len(joined) > LONGEST:  # an entry from before the count changed
             continue
-        if -count < 2:
+        if -count < least:
             break
         pieces[joined] = None
         changes = collections.Counter()

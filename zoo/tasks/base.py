@@ -88,6 +88,8 @@ class Task(abc.ABC):
 
     # A run that plans itself, without `--epochs`, takes so many steps at least, however few the data: found on small data.
     least_steps: int = 300
+    # And of so many steps at least an epoch, the batches being cut: validation is asked that often, and the weights change.
+    steps_an_epoch: int = 10
 
     monitor: Monitor
 
@@ -246,7 +248,7 @@ class Task(abc.ABC):
             model: for it; if None one is built, with freshly initialised weights.
         """
         parts = {name: codec.from_config(config.get(name, {}), assets) for name, codec in cls.codecs.items()}
-        parts |= {name: config[name] for name in cls.options}
+        parts |= {name: config[name] for name in cls.options if name in config}  # an older card lacks the newer ones
         model = create_model(config["builder"], **config["arguments"]) if model is None else model
         return cls(model, examples=examples, **parts)
 

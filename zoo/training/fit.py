@@ -19,7 +19,7 @@ from zoo.registry import model_info
 from zoo.tasks import Monitor
 from zoo.training import checks, logs, state
 from zoo.training.batches import Batches
-from zoo.training.plan import STEPS_AN_EPOCH, Choice, Plan
+from zoo.training.plan import Choice, Plan
 from zoo.training.progress import Bar, epoch_title
 from zoo.training.steps import Steps, numbers
 
@@ -105,12 +105,11 @@ def _train(task, parts, config, run, resumed, callbacks):
     path, newest, best = run.path, run.path / "newest.npz", run.path / "best.npz"
     examples = sum(run.data.sizes[part] for part in parts)
     print(f"Run: {names.shown(path)}\nEncoding {examples:,} examples ...", flush=True)
-    train = Batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else STEPS_AN_EPOCH)
-    validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
     taken_up = resumed and newest.exists()
-    # also of a run that is taken up: what is seen there of the data is more than weights
-    if lineage.fresh(task.model):
+    if lineage.fresh(task.model):  # on a run that goes on too: what a task has seen of its data is in no file, weights are
         task.adapt(parts["train"], seed=config.seed)
+    train = Batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else task.steps_an_epoch)
+    validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
     plan, choice = Plan.make(config, train.steps, task.least_steps), Choice(task.monitor, validation.examples)
     model, run.monitor = task.trained, choice.monitor
     rate, why = _rate(task, config, run)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from zoo.tasks import Monitor
 
-STEPS_AN_EPOCH = 10  # at least, where a run plans itself: validation is asked that often, and no less is learnt between
 FEW = 100  # validation examples: of fewer, a share of right answers is too coarse to choose by
 
 
