@@ -1,11 +1,11 @@
-"""The loss and the accuracy of tokens against plain numpy."""
+"""Losses and metrics against plain numpy."""
 
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from zoo.losses import TokenAccuracy, TokenCrossentropy
+from zoo.losses import ClassCrossentropy, TokenAccuracy, TokenCrossentropy
 
 TARGETS = np.array([[3, 4, 5, 0], [3, 0, 0, 0], [0, 0, 0, 0], [1, 2, 6, 3]])
 LOGITS = np.random.default_rng(0).normal(0, 3, (4, 4, 7)).astype("float32")
@@ -64,3 +64,10 @@ def test_configuration_comes_back(thing):
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(thing))
     assert type(again) is type(thing)
     assert again.get_config() == thing.get_config()
+
+
+def test_classes_count_by_their_weights():
+    logits, labels = np.array([[2.0, 0.0], [0.5, 1.0], [1.0, 1.0]], "float32"), np.array([0, 1, 1])
+    plain = keras.losses.SparseCategoricalCrossentropy(from_logits=True, reduction="none")(labels, logits).numpy()
+    weighted = ClassCrossentropy((0.5, 3.0))(labels, logits)
+    np.testing.assert_allclose(weighted, (plain * [0.5, 3.0, 3.0]).mean(), rtol=1e-6)

@@ -89,7 +89,7 @@ def imdb(rows: int):
     return make
 
 
-# Topics, each with words that go with it; a text has its topic's word, and one of the others now and then.
+# Topics, each with words that go with it; a text has its topic's word, and as often as not one of the others.
 TOPICS = {
     "dog": "leash bark puppy kennel bone",
     "piano": "keys melody concert pedal tune",
@@ -129,7 +129,7 @@ def topics(directory, data_dir, seed):
     rng = random.Random(seed)
 
     def text(word, shown):
-        extra = f" with the {rng.choice(TOPICS[word].split())}" if rng.random() < 0.5 else ""
+        extra = f" with the {rng.choice(TOPICS[word].split())}" if rng.random() < 0.55 else ""
         return rng.choice(FRAMES).format(word=shown, extra=extra)
 
     rows = [(text(word, word), word) for word in TOPICS for _ in range(15)]

@@ -6,7 +6,8 @@ import pytest
 import tensorflow as tf
 
 import zoo
-from zoo import layers
+from zoo import layers, ridge
+from zoo.layers import ngrams
 from zoo.preprocessing import NGrams, split_words
 
 
@@ -211,6 +212,49 @@ def test_each_of_several_classes_has_its_words():
     logits = np.array(layer(hashed(["a", "b", "c", "x y", ""])))
     np.testing.assert_array_equal(logits[:3].argmax(axis=1), [0, 1, 2])
     close(logits[3:], 0)
+
+
+def solved(texts, classes, buckets=2**12):
+    """The layer after `solve`, and how many buckets have an owner."""
+    layer = layers.NGramLinear(classes, buckets)
+    layer.build((None, None, GRAMS.order))
+    words = split_words(tf.constant(list(texts)))
+    orders = []
+    for order in range(1, GRAMS.order + 1):
+        rows = NGrams(order=order, limit=100)(words).numpy().reshape(len(texts), -1)
+        orders.append([row[row > 0] for row in rows])
+    return layer, layer.solve(orders, np.array(list(texts.values())))
+
+
+def test_from_few_texts_new_ones_are_answered_and_strangers_with_the_shares_of_the_classes():
+    texts = {f"{word} {other} {more}": label for label, word in enumerate("abc") for other in "uvw" for more in "xyz"}
+    layer, owned = solved(texts, 3)
+    assert owned > 0
+    logits = np.array(layer(hashed(["a q", "r b", "x c u", "q r s"])))
+    np.testing.assert_array_equal(logits[:3].argmax(axis=1), [0, 1, 2])
+    close(tf.nn.softmax(logits[3]), [1 / 3] * 3, 0.02)
+
+
+def test_pairs_of_words_are_taken_where_no_word_tells_the_classes_apart():
+    layer, _ = solved(ORDER_MATTERS, 2)
+    logits = np.array(layer(hashed(["very good indeed", "not bad indeed", "very bad indeed", "not good indeed"])))
+    np.testing.assert_array_equal(logits.argmax(axis=1), [1, 1, 0, 0])
+
+
+def test_a_solved_layer_answers_as_the_regression_does():
+    """What the table says of its own texts is what the products of their n-grams say."""
+    texts = {f"{word} {other}": label for label, word in enumerate("ab") for other in "uvwxyz"}
+    layer, _ = solved(texts, 2)
+    words = split_words(tf.constant(list(texts)))
+    found = []
+    for order in (1, 2):
+        rows = NGrams(order=order, limit=100)(words).numpy().reshape(len(texts), -1)
+        _, products, alone = ngrams._products([row[row > 0] for row in rows])
+        for diagonal in (0, alone):
+            fitted = ridge.fit(products + np.diag(np.broadcast_to(diagonal, len(texts))), np.array(list(texts.values())), 2)
+            found.append((fitted.loss, ridge.logits(products @ fitted.weights + fitted.bias)))
+    _, expected = min(found, key=lambda one: one[0])
+    np.testing.assert_array_equal(np.array(layer(hashed(list(texts)))).argmax(axis=1), expected.argmax(axis=1))
 
 
 def test_before_training_ngrams_say_nothing():

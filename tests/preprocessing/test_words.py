@@ -18,7 +18,7 @@ SPLIT = {
     "no html": ("1 < 2 <3", "1 < 2 < 3"),
     "hyphen and underscore": ("well-made _x_", "well - made _ x _"),
     "spaces": ("  a\t\n b \r\n", "a b"),
-    "other scripts": ("фильм 映画だ", "фильм 映画だ"),
+    "other scripts": ("фильм 映画だ", "фильм 映 画 だ"),
     "emoji": ("great😀film", "great 😀 film"),
     "empty": ("", ""),
     "only spaces": (" \n ", ""),

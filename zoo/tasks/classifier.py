@@ -35,6 +35,8 @@ class Classifier(Task):
     codecs = {"labels": Labels}  # noqa: RUF012 - read only
     # What logits are divided by before they become probabilities; `calibrate` sets it.
     temperature: float = 1.0
+    # How far it may lie from 1 before anything is known of it, see `calibration.temperature`.
+    temperature_spread: float = calibration.SPREAD
     # What an example of each class counts in training; () if all count the same.
     class_weights: tuple[float, ...] = ()
     monitor = Monitor("accuracy")
@@ -102,7 +104,7 @@ class Classifier(Task):
                 found.append(np.log(np.maximum(answer["probabilities"].numpy()[fine], SMALLEST)))
                 truths.append(labels[rows][fine])
         truths = np.concatenate(truths)
-        self.temperature = calibration.temperature(np.concatenate(found), truths)
+        self.temperature = calibration.temperature(np.concatenate(found), truths, spread=self.temperature_spread)
         print(
             f"Probabilities calibrated on {len(truths):,} validation examples: temperature {self.temperature:.3g}.", flush=True
         )
