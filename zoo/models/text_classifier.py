@@ -144,6 +144,7 @@ class TextClassifier(Classifier):
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
+        self._few = None  # texts that the n-gram path was solved for
         self.monitor = Monitor("logits_accuracy", loss="logits_crossentropy") if order else Monitor("accuracy")
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
@@ -214,34 +215,46 @@ class TextClassifier(Classifier):
         super().adapt(train, seed=seed)
         if not (vectors_wanted or ngrams_wanted):
             return
-        print("Word vectors and n-gram ratios from counts of the training texts ...", flush=True)
-        tokens, labels = [], []
-        orders = range(1, self.ngrams.order + 1) if ngrams_wanted else ()
-        hashes = {order: [] for order in orders}
+        print("Word vectors and n-gram weights from the training texts ...", flush=True)
         # n-grams that tell of the classes, those of an artefact, are worth more than what few texts have
         composed = ngrams_wanted and self.model.get_layer("ngram_linear").factors.path not in lineage.fresh(self.model)
-        small = int(train.cardinality()) <= SMALL and not (composed and lineage.of(self.model).related)
-        for text, label in train.batch(512):
-            words = self.words.split(text)
-            tokens += [row[row > 0] for row in self.words(words).numpy()]
-            labels.append(label.numpy())
-            for order in orders if small else orders[-1:]:
-                grams = NGrams(order=order, limit=self.words.limit)(words).numpy().reshape(len(label), -1)
-                hashes[order] += [row[row > 0] for row in grams]
+        if ngrams_wanted and int(train.cardinality()) <= SMALL and not (composed and lineage.of(self.model).related):
+            self._few = train
+            owned = self._solve(train)
+            self.model.get_layer("ngram_linear").trainable = False  # steps would only make it surer of what it was solved for
+            self.temperature_spread = SOLVED_SPREAD
+        elif ngrams_wanted:
+            hashes, labels = self._hashes(train, self.ngrams)
+            rows = np.repeat(labels, [len(row) for row in hashes])
+            owned = self.model.get_layer("ngram_linear").adapt(np.concatenate(hashes), rows)
+        if ngrams_wanted:
+            print(f"{owned:,} of {self.model.get_layer('ngram_linear').buckets:,} buckets have an n-gram.", flush=True)
         if vectors_wanted:
+            tokens = [row[row > 0] for text, _ in train.batch(512) for row in self.words(self.words.split(text)).numpy()]
             vectors = cooccurrence_embeddings(tokens, size=size, width=width, seed=seed)
             embedding.embeddings.assign(EMBEDDING_SCALE * vectors)
-        if ngrams_wanted:
-            layer = self.model.get_layer("ngram_linear")
-            labels = np.concatenate(labels)
-            if small:
-                owned = layer.solve(hashes.values(), labels, self.class_weights)
-                layer.trainable = False  # steps would only make it surer of what it was solved for
-                self.temperature_spread = SOLVED_SPREAD
-            else:
-                last = hashes[self.ngrams.order]
-                owned = layer.adapt(np.concatenate(last), np.repeat(labels, [len(row) for row in last]))
-            print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
+
+    def calibrate(self, validation):
+        """See `Task.calibrate`; where texts are few, the n-grams are solved again with those of validation too."""
+        super().calibrate(validation)
+        if self._few is not None:
+            self._solve(self._few.concatenate(validation))
+
+    def _solve(self, texts) -> int:
+        """Solves the n-gram path for (text, class number), unbatched; gives how many n-grams it has then."""
+        orders = [NGrams(order=order, limit=self.words.limit) for order in range(1, self.ngrams.order + 1)]
+        found = [self._hashes(texts, ngrams) for ngrams in orders]
+        labels = found[0][1]
+        return self.model.get_layer("ngram_linear").solve([hashes for hashes, _ in found], labels, self.class_weights)
+
+    def _hashes(self, texts, ngrams):
+        """Distinct n-grams of each text, a list of int32 arrays, and the class numbers, int64 [texts]."""
+        hashes, labels = [], []
+        for text, label in texts.batch(512):
+            rows = ngrams(self.words.split(text)).numpy().reshape(len(label), -1)
+            hashes += [row[row > 0] for row in rows]
+            labels.append(label.numpy())
+        return hashes, np.concatenate(labels)
 
     @signature(text=tf.string)
     def serving_default(self, text):
