@@ -144,13 +144,13 @@ def topics(directory, data_dir, seed):
 
 
 def rare(directory, data_dir, seed):
-    """One class has a twentieth of the rows: questions about the weather, among all others."""
+    """One class has a twentieth of the rows: wishes to add to a playlist, among all others."""
     rng = random.Random(seed)
 
     def drawn(part, count):
         groups = {"rare": [], "other": []}
         for text, intent in snips_texts(data_dir, part):
-            groups["rare" if intent == "GetWeather" else "other"].append(text)
+            groups["rare" if intent == "AddToPlaylist" else "other"].append(text)
         sizes = {"rare": count // 20, "other": count - count // 20}
         rows = [(text, name) for name, texts in groups.items() for text in rng.sample(texts, min(sizes[name], len(texts)))]
         rng.shuffle(rows)

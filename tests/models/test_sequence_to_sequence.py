@@ -256,7 +256,7 @@ def a_sentence(rng):
 
 
 @pytest.mark.parametrize(
-    ("draw", "least", "dropout"), [(a_string, [None, None], 0.1), (digits, [10, 10], 0.1), (a_sentence, [10, 10], 0.3)]
+    ("draw", "least", "dropout"), [(a_string, [None, None], 0.1), (digits, [10, 10], 0.1), (a_sentence, [10, 10], 0.2)]
 )
 def test_what_suits_own_pairs_is_looked_up_in_them(draw, least, dropout, import_recipe, request):
     config = import_recipe(request.config.rootpath / "recipes" / "spanish_to_english.py").Config()
@@ -264,6 +264,7 @@ def test_what_suits_own_pairs_is_looked_up_in_them(draw, least, dropout, import_
     arguments, vocabularies = zoo.Translator.suited(profile, config)
     assert [options["least"] for options in vocabularies] == least
     assert arguments == {"units": 128, "embedding_dim": 128, "dropout": dropout}
+    assert zoo.Translator.learning_rate(profile, config) == 3e-3
     given = dataclasses.replace(config, units=8, dropout=0.0, pieces="characters")
     arguments, vocabularies = zoo.Translator.suited(profile, given)
     assert [options["least"] for options in vocabularies] == [None, None]
@@ -277,6 +278,7 @@ def test_what_suits_tatoeba_is_what_the_shipped_model_has(import_recipe, request
     assert arguments.items() <= shipped["arguments"].items()
     assert {options["size"] for options in vocabularies} == {shipped["arguments"]["source_size"]}
     assert pair_profile.TATOEBA.is_translation
+    assert zoo.Translator.learning_rate(pair_profile.TATOEBA, config) is None
 
 
 def test_odd_translations_have_a_score(export):

@@ -39,12 +39,14 @@ def _classes(labels) -> str:
 
 # A class is rare that has less than this share of what it would have if all had the same.
 RARE = 0.5
+# From 0, all examples count the same, to 1, all classes do; found on parts of SNIPS' training utterances.
+EVENNESS = 0.75
 
 
 def class_weights(counts, wanted: bool | None = None) -> tuple[float, ...]:
-    """What an example of each class counts in training: rare ones more, with the root of their rarity.
+    """What an example of each class counts in training: rare ones more.
 
-    The full rarity would make a rare class as likely as the others to be answered, and the probabilities wrong.
+    By their full rarity they would be as likely as the others to be answered, which costs more right answers than it finds.
 
     Args:
         counts: number of training examples of each class, at least 1.
@@ -58,5 +60,5 @@ def class_weights(counts, wanted: bool | None = None) -> tuple[float, ...]:
         wanted = counts.min() < RARE * counts.mean()
     if not wanted or (counts == counts[0]).all():
         return ()
-    weights = counts**-0.5
+    weights = counts**-EVENNESS
     return tuple((weights * counts.sum() / (weights * counts).sum()).tolist())
