@@ -93,7 +93,7 @@ def test_the_learning_rate_suits_trained_weights_unless_it_is_given(task, tiny_a
         )
         return capsys.readouterr().out
 
-    assert "Learning rate: at most 0.0001, 0.1 times that for fresh weights" in said(task)
+    assert "Learning rate: at most 0.00025, 0.25 times that for fresh weights" in said(task)
     assert "Learning rate: at most 0.5." in said(zoo.load_task(tiny_artefact), learning_rate=0.5)
     # the tiny artefact knows nothing, and its answers tell nothing of other classes
     strange = zoo.load_task(tiny_artefact, labels=("bad", "good"))

@@ -7,8 +7,10 @@ as good as on whole ones.
 import random
 import re
 
-from own_case import Case
+from own_case import Case, Made, accuracy
 from own_texts import TESTED, made
+
+import zoo
 
 ROWS = 500
 WORDS = 40  # of a piece
@@ -28,9 +30,19 @@ def pieces(data_dir, seed: int) -> dict[int, list[str]]:
     return found
 
 
-def going_on(directory, rows) -> object:
-    """The case of a table that `imdb_sentiment` is gone on with."""
-    case = made(directory, rows[:ROWS], rows[ROWS:])
+def going_on(directory, rows, known=None) -> Made:
+    """The case of a table that `imdb_sentiment` is gone on with; `known`: its labels → those of the same meaning, if any."""
+    test = rows[ROWS:]
+
+    def score(model, test):
+        scores = accuracy(model, test)
+        if known and hasattr(model, "card"):  # what the artefact says as it is, by the names that it has
+            answers = zoo.load("imdb_sentiment").predict([text for text, _ in test])
+            hits = [known[answer["label"]] == label for answer, (_, label) in zip(answers, test, strict=True)]
+            scores["accuracy untouched"] = sum(hits) / len(hits)
+        return scores
+
+    case = made(directory, rows[:ROWS], test, score)
     return case._replace(flags=[*case.flags, "--from", "imdb_sentiment"])
 
 
@@ -41,7 +53,7 @@ def two(negative: str, positive: str):
         found, half = pieces(data_dir, seed), (ROWS + TESTED) // 2
         rows = [(text, name) for sentiment, name in enumerate((negative, positive)) for text in found[sentiment][:half]]
         random.Random(seed).shuffle(rows)
-        return going_on(directory, rows)
+        return going_on(directory, rows, {"negative": negative, "positive": positive})
 
     return make
 

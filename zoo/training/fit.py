@@ -24,7 +24,7 @@ from zoo.training.progress import Bar, epoch_title
 from zoo.training.steps import Steps, numbers
 
 # What the learning rate is multiplied with where a run goes on from trained weights.
-GENTLY = 0.1
+GENTLY = 0.25
 
 
 @dataclass
