@@ -107,6 +107,16 @@ def csv(here: Path, name: str, *columns: str) -> str:
 
 
 @table
+def own_data(here: Path) -> str:
+    """What people with data of their own get by defaults, beside what they would pick instead."""
+    lines = [
+        [row["case"], row["score"], f"**{row['zoo']}**", row["alternative"] or "–", row["target"], row["seeds"], row["seconds"]]
+        for row in rows("own_data")
+    ]
+    return markdown(["data", "score", "zoo", "instead", "target", "seeds", "seconds"], lines)
+
+
+@table
 def speed(here: Path) -> str:
     """One recurrent layer, or the stack of a text model, against the others."""
     columns = {"vs_keras": "Keras", "vs_keras_xla": "Keras + XLA", "vs_torch": "PyTorch", "vs_onnxruntime": "ONNX Runtime"}

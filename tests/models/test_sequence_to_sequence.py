@@ -263,12 +263,12 @@ def test_what_suits_own_pairs_is_looked_up_in_them(draw, least, dropout, import_
     profile = pair_profile.look(strings(300, draw))
     arguments, vocabularies = zoo.Translator.suited(profile, config)
     assert [options["least"] for options in vocabularies] == least
-    assert arguments == {"units": 128, "embedding_dim": 128, "dropout": dropout}
+    assert arguments == {"units": 128, "embedding_dim": 128, "dropout": dropout, "source_scale": 1.0}
     assert zoo.Translator.learning_rate(profile, config) == 3e-3
     given = dataclasses.replace(config, units=8, dropout=0.0, pieces="characters")
     arguments, vocabularies = zoo.Translator.suited(profile, given)
     assert [options["least"] for options in vocabularies] == [None, None]
-    assert arguments == {"units": 8, "embedding_dim": 128, "dropout": 0.0}
+    assert arguments == {"units": 8, "embedding_dim": 128, "dropout": 0.0, "source_scale": 1.0}
 
 
 def test_what_suits_tatoeba_is_what_the_shipped_model_has(import_recipe, request):

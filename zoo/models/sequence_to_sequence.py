@@ -37,6 +37,7 @@ def sequence_to_sequence(
     encoder_layers=1,
     bidirectional=True,
     embedding_dim=None,
+    source_scale=None,
     attention="multiplicative",
     dropout=0.0,
 ):
@@ -51,6 +52,8 @@ def sequence_to_sequence(
         encoder_layers: depth of the encoder.
         bidirectional: the encoder reads in both directions; for a transformer, it is not causal.
         embedding_dim: width of the token vectors; `units` if None, and always for a transformer.
+        source_scale: standard deviation of the source's token vectors at the start, but of a transformer's; if None they are
+            as small as Keras draws them, from which a recurrence that has few steps to learn in hears hardly anything.
         attention: "multiplicative" or "additive"; a transformer has its own.
         dropout: share of the features dropped in training.
 
@@ -71,8 +74,7 @@ def sequence_to_sequence(
     target = keras.Input((None,), dtype="int32", name="target")
     mask = keras.ops.not_equal(source, 0)
     width = units if cell == "transformer" else embedding_dim or units
-    # from vectors as small as Keras draws them a recurrence hears hardly anything, and where to look may never be learnt
-    start = "uniform" if cell == "transformer" else keras.initializers.RandomNormal(stddev=1.0)
+    start = "uniform" if source_scale is None or cell == "transformer" else keras.initializers.RandomNormal(stddev=source_scale)
     x = keras.layers.Embedding(source_size, width, embeddings_initializer=start, name="source_embedding")(source)
     x = keras.layers.Dropout(dropout, name="source_dropout")(x)
     memory = recurrent_stack(
@@ -172,6 +174,8 @@ class Translator(Writer):
             # with strings, numerals and the like an answer has to be right to the letter
             usual = {"units": 128, "embedding_dim": 128, "dropout": 0.2 if profile.is_translation else 0.1}
         arguments = {name: value if getattr(config, name) is None else getattr(config, name) for name, value in usual.items()}
+        if profile.pairs < FEW:
+            arguments["source_scale"] = 1.0
         vocabularies = []
         for side in profile.sides:
             characters = side.is_characters if config.pieces is None else config.pieces == "characters"
@@ -190,8 +194,9 @@ class Translator(Writer):
         """What is printed of a profile and of what was chosen for it, see `suited`."""
         sizes = " and ".join(f"{words.size:,}" for words in vocabularies)
         longest = " and ".join(f"{words.limit:,}" for words in vocabularies)
-        width = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in arguments.items())
-        flags = " ".join(f"--{name.replace('_', '-')}" for name in ("pieces", "vocabulary_size", "max_tokens", *arguments))
+        shown = {name: value for name, value in arguments.items() if name != "source_scale"}
+        width = ", ".join(f"{name.replace('_', ' ')} {value:g}" for name, value in shown.items())
+        flags = " ".join(f"--{name.replace('_', '-')}" for name in ("pieces", "vocabulary_size", "max_tokens", *shown))
         return [str(profile), f"Taken: {sizes} pieces, at most {longest} of a text; {width} ({flags} say otherwise)."]
 
     def adapt(self, train, *, seed=0):
