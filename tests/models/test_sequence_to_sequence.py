@@ -229,7 +229,8 @@ def test_a_card_from_before_its_options_keeps_loading(export):
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
 def test_a_fresh_encoder_hears_what_it_reads(cell):
-    model = zoo.create_model("sequence_to_sequence", source_size=50, target_size=50, cell=cell, units=32)
+    sizes = {"source_size": 50, "target_size": 50, "units": 32}
+    model = zoo.create_model("sequence_to_sequence", **sizes, cell=cell, source_scale=1.0)
     encoder = keras.Model(model.get_layer("source").output, model.get_layer("memory_dropout").output)
     memory = encoder(tf.range(4, 50)[:, None])
     assert float(tf.reduce_mean(tf.math.reduce_std(memory, axis=0))) > 0.05

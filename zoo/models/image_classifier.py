@@ -137,6 +137,9 @@ class ImageClassifier(Classifier):
 
     options = ("dark_background",)
 
+    # with half as many, drawn shapes of 150 examples are not always learnt
+    least_steps = 600
+
     def __init__(self, model, labels, *, dark_background=False, examples):
         super().__init__(model, examples, labels=labels, dark_background=dark_background)
         self.images = Images(*model.inputs[0].shape[1:], dark_background=dark_background)
