@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -54,6 +55,19 @@ def test_it_is_named_for_its_file_and_loads_itself(own, monkeypatch, capsys):
     assert found["model"].directory == model.directory
     main(["info", str(path)])
     assert f'zoo.load("{path}")' in capsys.readouterr().out
+
+
+def test_a_file_without_a_latin_letter_is_not_called_like_the_recipe(own, imdb, tiny_flags, tmp_path, monkeypatch, capsys):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    _, _, place = own
+    (tmp_path / "映画.csv").write_bytes((place / "Film Reviews.csv").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys.modules["zoo.training.fit"], "_train", stop)
+    with pytest.raises(SystemExit):
+        configs.run(imdb.main, [*tiny_flags, "--csv", "映画.csv"])
+    assert "Named my_text_classifier for its file" in capsys.readouterr().out
 
 
 def test_published_it_is_loaded_by_its_name(own, tmp_path, monkeypatch):

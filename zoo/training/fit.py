@@ -75,9 +75,9 @@ def fit(task, data, config, *, callbacks=()) -> Run:
     if config.name:
         publishing.check_successor(config.name, model_info(task.model.built_by.name).mapping, data.loader)
     # what was trained on a person's own file is not the recipe's model, and is not called like it
-    of_file = ""
-    if data.source == "own" and not config.name:  # of a name without a Latin letter none can be made
-        of_file = names.name_for_file(data.arguments.get("path", "")) or f"my_{task.model.built_by.name}"
+    file, of_file = data.arguments.get("path"), ""
+    if data.source == "own" and file and not config.name:
+        of_file = names.name_for_file(file) or f"my_{task.model.built_by.name}"  # of a name without a Latin letter none is made
     name = of_file or configs.run_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
     start = known.start(task.model, identity) if known else {}
