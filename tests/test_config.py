@@ -47,7 +47,8 @@ def test_help_explains_every_flag_at_once(recipe, import_recipe):
             explained[flag] += match[1]
     texts = []
     for field in dataclasses.fields(import_recipe(recipe).Config):
-        text, _, default = explained[field.name.replace("_", "-")].rpartition(" (default: ")
+        flag = "from" if field.name == "weights" else field.name.replace("_", "-")
+        text, _, default = explained[flag].rpartition(" (default: ")
         assert len(text.split()) >= 3, f"{field.name} has no comment"
         said = " ".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
         assert default == f"{said})"
