@@ -1,6 +1,6 @@
 """What people with data of their own get by defaults alone: recipes on small tables, folders and lists of pairs.
 
-    python benchmarks/models/own_data.py --data-dir DIR        # about 40 minutes; needs the extras [benchmark,captions]
+    python benchmarks/models/own_data.py --data-dir DIR        # about 40 minutes; needs the extras [benchmark,imagenet]
 
 Each case writes the data as a person has them, runs the recipe with the flags that name the files and nothing else, and scores
 the artefact on examples apart, beside what a person would pick instead, trained on the same files in the same run.
