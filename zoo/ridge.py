@@ -56,29 +56,32 @@ def _scaled(scores, labels, classes, counts):
 
     Both are held back a little, as if by one example that says nothing: where all scores are right, no scale is the best.
     """
-    scale, shift, columns, n = 1.0, np.zeros(scores.shape[1]), scores.shape[1], len(labels)
-    one_hot = np.eye(classes)[labels]
+    scale, shift = 1.0, np.zeros(scores.shape[1])
+    wanted, counts = np.eye(classes)[labels], counts[:, None]
+    if scores.shape[1] == 1:
+        wanted = wanted[:, 1:]
     for _ in range(30):
         probabilities, _ = _softmax(logits(scale * scores + shift))
-        if columns == 1:
-            error = probabilities[:, 1:] - one_hot[:, 1:]
-            curvature = (probabilities[:, 1] * probabilities[:, 0])[:, None, None]
+        if scores.shape[1] == 1:
+            probabilities = probabilities[:, 1:]
+            among = (counts * probabilities * (1 - probabilities)).sum(axis=0, keepdims=True)
+            moved = probabilities * (1 - probabilities) * scores
         else:
-            error = probabilities - one_hot
-            curvature = probabilities[:, :, None] * np.eye(columns) - probabilities[:, :, None] * probabilities[:, None, :]
-        # derivatives by (scale, shift...): a column's logit moves by its score, and by 1
-        moves = np.concatenate([scores[:, :, None], np.broadcast_to(np.eye(columns), (n, columns, columns))], axis=2)
-        gradient = np.einsum("n,nc,ncp->p", counts, error, moves) + np.concatenate([[0.1 * (scale - 1)], shift])
-        hessian = np.einsum("n,ncp,ncd,ndq->pq", counts, moves, curvature, moves, optimize=True) + np.diag(
-            [0.1, *np.ones(columns)]
-        )
+            among = np.diag((counts * probabilities).sum(axis=0)) - (counts * probabilities).T @ probabilities
+            moved = probabilities * (scores - (probabilities * scores).sum(axis=1, keepdims=True))
+        error = counts * (probabilities - wanted)
+        # by the scale, then by the shift of each column
+        gradient = np.concatenate([[(error * scores).sum() + 0.1 * (scale - 1)], error.sum(axis=0) + shift])
+        across = (counts * moved).sum(axis=0)
+        first = np.concatenate([[(counts * moved * scores).sum() + 0.1], across])
+        hessian = np.concatenate([first[None], np.concatenate([across[:, None], among + np.eye(len(shift))], axis=1)])
         step = np.linalg.solve(hessian, gradient)
         step *= min(1.0, 2.0 / max(np.abs(step).max(), 1e-12))
         scale, shift = scale - step[0], shift - step[1:]
         if np.abs(step).max() < 1e-6:
             break
     _, log_probs = _softmax(logits(scale * scores + shift))
-    return scale, shift, float(-(counts * log_probs[np.arange(n), labels]).mean())
+    return scale, shift, float(-(counts[:, 0] * log_probs[np.arange(len(labels)), labels]).mean())
 
 
 def _softmax(values):
