@@ -143,7 +143,8 @@ def test_a_run_leaves_its_log_and_its_best_weights(reference):
     assert run.best_epoch == 1 + scores.index(min(scores))
     stored, _ = arrays(run.path / "best.npz")
     for variable, value in zip(task.model.variables, stored, strict=True):
-        np.testing.assert_array_equal(variable, value)
+        if not variable.path.startswith("ngram_linear"):  # of few texts: solved again with those that validated
+            np.testing.assert_array_equal(variable, value)
 
 
 def test_it_says_how_far_it_will_go_and_how_far_it_went(reference, train, tmp_path, capsys):
