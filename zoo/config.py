@@ -98,6 +98,11 @@ _PLACES = {"data_dir", "runs", "fresh", "publish"}
 _FLAGS = {"weights": "from"}
 
 
+def _flag(name: str) -> str:
+    """The flag of a field, without the dashes before it."""
+    return _FLAGS.get(name, name.replace("_", "-"))
+
+
 def identity(config: RunConfig) -> dict:
     """The settings that decide what a run computes, as JSON; equal ones may continue each other's run."""
     fields = {field.name: getattr(config, field.name) for field in dataclasses.fields(config)}
@@ -121,7 +126,7 @@ def command(config: RunConfig) -> str:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         if field.name not in _PLACES and value != field.default:
-            flag = _FLAGS.get(field.name, field.name.replace("_", "-"))
+            flag = _flag(field.name)
             text = shlex.join(map(str, value if isinstance(value, tuple) else [value]))
             flags.append(f"--{flag if value else 'no-' + flag}" if isinstance(value, bool) else f"--{flag} {text}")
     start = f"zoo train {recipe}" if is_installed() and recipe in recipes() else f"python recipes/{recipe}.py"
@@ -196,17 +201,15 @@ def check_start(config: RunConfig) -> None:
     arguments = model_info(task["builder"]).arguments
     for field in dataclasses.fields(config):
         if field.name in arguments and getattr(config, field.name) != field.default:
-            flag = field.name.replace("_", "-")
             raise ZooError(
-                f"--from takes the model of {config.weights} as it is: --{flag} would not count. Leave one of them out."
+                f"--from takes the model of {config.weights} as it is: --{_flag(field.name)} would not count. "
+                "Leave one of them out."
             )
 
 
 def _with_values(config, arguments) -> list[str]:
     """Flags with their values where a field is true, false or open: `--NAME` and `--no-NAME`, which tyro has for bool alone."""
-    open_ones = {
-        field.name.replace("_", "-") for field in dataclasses.fields(config) if field.type in (bool | None, "bool | None")
-    }
+    open_ones = [_flag(field.name) for field in dataclasses.fields(config) if field.type in (bool | None, "bool | None")]
     values = {f"--{name}": [f"--{name}", "True"] for name in open_ones}
     values |= {f"--no-{name}": [f"--{name}", "False"] for name in open_ones}
     return [

@@ -269,19 +269,18 @@ def _columns(references):
 
 def _sacre(name, metric, answers, columns, scale=1) -> dict[str, dict]:
     """A score of sacreBLEU with its bootstrapped 95 % interval (Koehn 2004; 1,000 samples, seed 12345)."""
+    interval = None
     try:
         result = metric.corpus_score(answers, columns, n_bootstrap=1000)
     except TypeError:  # sacreBLEU 2.6 has no mean of samples some of which have nothing right at all
-        result, (low, high) = metric.corpus_score(answers, columns), _resampled(metric, answers, columns)
-        values = {"value": result.score, "low": low, "high": high}
-        signature = str(metric.get_signature())
-    else:
-        signature = str(metric.get_signature())  # it is known now
-        # JSON is the one public way to the interval
-        found = json.loads(result.format(width=12, signature=signature, is_json=True))
-        # there is none where all samples have 0
+        result, interval = metric.corpus_score(answers, columns), _resampled(metric, answers, columns)
+    signature = str(metric.get_signature())  # it is known now
+    # JSON is the one public way to the interval
+    found = json.loads(result.format(width=12, signature=signature, is_json=True))
+    if interval is None:  # nor is there one where all samples have 0
         middle, half = found.get("confidence_mean", 0.0), found.get("confidence_var", 0.0)
-        values = {"value": found["score"], "low": middle - half, "high": middle + half}
+        interval = middle - half, middle + half
+    values = dict(zip(("value", "low", "high"), (found["score"], *interval), strict=True))
     score = {key: value / scale for key, value in values.items()}
     return {name: score | {"n": len(answers), "signature": signature}}
 

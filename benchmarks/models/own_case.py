@@ -4,6 +4,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from zoo.metrics import calibration_error
+
 
 class Made(NamedTuple):
     """The data of one case and seed, written to files."""
@@ -30,12 +32,4 @@ def accuracy(model, test) -> dict[str, float]:
     answers = model.predict(list(inputs), batch_size=64)
     sure = [max(answer["probabilities"]) for answer in answers]
     right = [answer["label"] == truth for answer, truth in zip(answers, truths, strict=True)]
-    return {"accuracy": sum(right) / len(right), "calibration error": calibration_error(sure, right)}
-
-
-def calibration_error(sure, right, bins: int = 10) -> float:
-    """How far confidence and share of right answers are apart, over bins of equal width (Guo et al. 2017)."""
-    groups = [[] for _ in range(bins)]
-    for confidence, hit in zip(sure, right, strict=True):
-        groups[min(int(confidence * bins), bins - 1)].append((confidence, hit))
-    return sum(abs(sum(c for c, _ in group) - sum(h for _, h in group)) for group in groups) / len(right)
+    return {"accuracy": sum(right) / len(right), "calibration error": calibration_error(sure, right)["value"]}

@@ -42,6 +42,7 @@ def test_the_table_of_ngrams_is_as_large_as_the_texts_need(ngrams, classes, buck
     profile = TextProfile(5_000, 10, 20, ngrams, (100,) * classes)
     assert zoo.TextClassifier.suited(profile) == {"ngram_buckets": buckets, "ngram_weight": 4.0}
     assert zoo.TextClassifier.suited(profile, 1024, 2.0) == {"ngram_buckets": 1024, "ngram_weight": 2.0}
+    assert zoo.TextClassifier.suited(profile, 1024, 0.0)["ngram_weight"] == 0, "0 is a weight, too"
 
 
 def test_the_table_of_imdb_is_what_it_was():

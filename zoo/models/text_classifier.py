@@ -144,7 +144,7 @@ class TextClassifier(Classifier):
         inputs = {tensor.name: tensor for tensor in model.inputs}
         order = inputs["ngrams"].shape[-1] if "ngrams" in inputs else 0
         self.ngrams = NGrams(order=order, limit=words.limit) if order else None
-        self._few = None  # texts that the n-gram path was solved for
+        self._few = None  # what the n-gram path was solved for: n-grams of each text by length, class numbers
         self.monitor = Monitor("logits_accuracy", loss="logits_crossentropy") if order else Monitor("accuracy")
         self.buckets = tuple(sorted({max(words.limit * sixteenths // 16, 1) for sixteenths in (3, 4, 8, 16)}))
 
@@ -162,8 +162,8 @@ class TextClassifier(Classifier):
         wanted = 2 ** math.ceil(math.log2(4 * max(profile.ngrams, 1)))
         fitting = 2 ** int(math.log2(PLACES / columns))
         return {
-            "ngram_buckets": ngram_buckets or min(max(wanted, 2**8), max(fitting, 2**8), 2**19),
-            "ngram_weight": ngram_weight or (9.0 if profile.texts <= SMALL else 4.0),
+            "ngram_buckets": min(max(wanted, 2**8), max(fitting, 2**8), 2**19) if ngram_buckets is None else ngram_buckets,
+            "ngram_weight": (9.0 if profile.texts <= SMALL else 4.0) if ngram_weight is None else ngram_weight,
         }
 
     @property
@@ -218,43 +218,47 @@ class TextClassifier(Classifier):
         print("Word vectors and n-gram weights from the training texts ...", flush=True)
         # n-grams that tell of the classes, those of an artefact, are worth more than what few texts have
         composed = ngrams_wanted and self.model.get_layer("ngram_linear").factors.path not in lineage.fresh(self.model)
-        if ngrams_wanted and int(train.cardinality()) <= SMALL and not (composed and lineage.of(self.model).related):
-            self._few = train
-            owned = self._solve(train)
-            self.model.get_layer("ngram_linear").trainable = False  # steps would only make it surer of what it was solved for
-            self.temperature_spread = SOLVED_SPREAD
-        elif ngrams_wanted:
-            hashes, labels = self._hashes(train, self.ngrams)
-            rows = np.repeat(labels, [len(row) for row in hashes])
-            owned = self.model.get_layer("ngram_linear").adapt(np.concatenate(hashes), rows)
-        if ngrams_wanted:
-            print(f"{owned:,} of {self.model.get_layer('ngram_linear').buckets:,} buckets have an n-gram.", flush=True)
+        few = ngrams_wanted and int(train.cardinality()) <= SMALL and not (composed and lineage.of(self.model).related)
+        tokens, hashes, labels = self._read(train, self._orders() if few else [self.ngrams] if ngrams_wanted else [])
         if vectors_wanted:
-            tokens = [row[row > 0] for text, _ in train.batch(512) for row in self.words(self.words.split(text)).numpy()]
             vectors = cooccurrence_embeddings(tokens, size=size, width=width, seed=seed)
             embedding.embeddings.assign(EMBEDDING_SCALE * vectors)
+        if ngrams_wanted:
+            layer = self.model.get_layer("ngram_linear")
+            if few:
+                self._few = hashes, labels
+                owned = layer.solve(hashes, labels, self.class_weights)
+                layer.trainable = False  # steps would only make it surer of what it was solved for
+                self.temperature_spread = SOLVED_SPREAD
+            else:
+                owned = layer.adapt(np.concatenate(hashes[0]), np.repeat(labels, [len(row) for row in hashes[0]]))
+            print(f"{owned:,} of {layer.buckets:,} buckets have an n-gram.", flush=True)
 
     def calibrate(self, validation):
         """See `Task.calibrate`; where texts are few, the n-grams are solved again with those of validation too."""
         super().calibrate(validation)
         if self._few is not None:
-            self._solve(self._few.concatenate(validation))
+            _, hashes, labels = self._read(validation, self._orders())
+            trained_on, classes = self._few
+            joined = [known + new for known, new in zip(trained_on, hashes, strict=True)]
+            self.model.get_layer("ngram_linear").solve(joined, np.concatenate([classes, labels]), self.class_weights)
 
-    def _solve(self, texts) -> int:
-        """Solves the n-gram path for (text, class number), unbatched; gives how many n-grams it has then."""
-        orders = [NGrams(order=order, limit=self.words.limit) for order in range(1, self.ngrams.order + 1)]
-        found = [self._hashes(texts, ngrams) for ngrams in orders]
-        labels = found[0][1]
-        return self.model.get_layer("ngram_linear").solve([hashes for hashes, _ in found], labels, self.class_weights)
+    def _orders(self) -> list[NGrams]:
+        """N-grams of each length up to the longest."""
+        return [NGrams(order=order, limit=self.words.limit) for order in range(1, self.ngrams.order + 1)]
 
-    def _hashes(self, texts, ngrams):
-        """Distinct n-grams of each text, a list of int32 arrays, and the class numbers, int64 [texts]."""
-        hashes, labels = [], []
+    def _read(self, texts, ngrams):
+        """Of (text, class number), unbatched: ids of words and, for each kind of n-grams, distinct hashes, each a list of an
+        int32 array a text; and the class numbers, int64 [texts].
+        """
+        tokens, hashes, labels = [], [[] for _ in ngrams], []
         for text, label in texts.batch(512):
-            rows = ngrams(self.words.split(text)).numpy().reshape(len(label), -1)
-            hashes += [row[row > 0] for row in rows]
+            words = self.words.split(text)
+            tokens += [row[row > 0] for row in self.words(words).numpy()]
             labels.append(label.numpy())
-        return hashes, np.concatenate(labels)
+            for kind, found in zip(ngrams, hashes, strict=True):
+                found += [row[row > 0] for row in kind(words).numpy().reshape(len(label), -1)]
+        return tokens, hashes, np.concatenate(labels)
 
     @signature(text=tf.string)
     def serving_default(self, text):

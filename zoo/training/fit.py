@@ -75,10 +75,10 @@ def fit(task, data, config, *, callbacks=()) -> Run:
     if config.name:
         publishing.check_successor(config.name, model_info(task.model.built_by.name).mapping, data.loader)
     # what was trained on a person's own file is not the recipe's model, and is not called like it
-    file, of_file = data.arguments.get("path"), ""
-    if data.source == "own" and file and not config.name:
-        of_file = names.name_for_file(file) or f"my_{task.model.built_by.name}"  # of a name without a Latin letter none is made
-    name = of_file or configs.run_name(config) or (known and known.name) or f"my_{task.model.built_by.name}"
+    file = data.arguments.get("path") if data.source == "own" and not config.name else None
+    # of the name of a file without a Latin letter none can be made
+    name = names.name_for_file(file) if file else configs.run_name(config) or (known and known.name)
+    name = name or f"my_{task.model.built_by.name}"
     identity = {"config": configs.identity(config), "data": data.description, "sizes": data.sizes}
     start = known.start(task.model, identity) if known else {}
     if known:
@@ -87,7 +87,7 @@ def fit(task, data, config, *, callbacks=()) -> Run:
         identity = identity | {"start": start}
     path, resumed, lock = state.open_run(config.runs, name, identity, fresh=config.fresh)
     began_with, terms = start.get("from", ""), known.terms if known else ""
-    if of_file:
+    if file:
         print(f"Named {name} for its file; --name gives another name, under which it can be published.")
     run = Run(path, name, config, data, began_with=began_with, terms=terms, lock=lock)
     lock.busy = True
