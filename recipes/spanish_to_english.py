@@ -60,7 +60,7 @@ def main(config: Config):
     pairs = zoo.data.sentence_pairs(config, path=config.pairs) if config.pairs else zoo.data.spanish_english(config)
     # what the flags leave open is looked up in the pairs
     profile = zoo.data.pair_profile.look(pairs.train) if config.pairs else zoo.data.pair_profile.TATOEBA
-    if profile.is_translation:
+    if profile.is_translation and not profile.is_few:  # of few pairs, the sentences themselves need all the steps
         pairs = zoo.data.with_variants(pairs, seed=config.seed)
     if config.weights:
         task = zoo.load_task(config.weights)
@@ -82,13 +82,15 @@ def new_task(config, pairs, profile):
     model = zoo.create_model("sequence_to_sequence", config, **sizes, **arguments)
     if config.pairs:
         print("\n".join(zoo.Translator.words(profile, arguments, source_words, target_words)), flush=True)
-    return zoo.Translator(
+    task = zoo.Translator(
         model,
         source_words,
         target_words,
         label_smoothing=config.label_smoothing,
         length_penalty=config.length_penalty,
     )
+    task.least_steps = zoo.Translator.steps(profile)
+    return task
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import tensorflow as tf  # else not here: a person's own file is read before TensorFlow is imported
 
-OFTEN = 10  # times; a word that comes as often can be learnt as one
+FEW = 30_000  # pairs; a model for the 100,000 and more of Tatoeba learns fewer by heart
+OFTEN = 10  # times; a word or a piece that comes as often can be learnt as one
 # In 100 sentences of a language a fifth of all words come that often, in 2,000 half of them; in lists of words, codes, random
 # strings and scripts without spaces next to none.
 LEAST_RECURRING = 0.1
@@ -53,6 +54,11 @@ class PairProfile:
 
     pairs: int
     sides: tuple[SideProfile, SideProfile]
+
+    @property
+    def is_few(self) -> bool:
+        """Whether they are too few for a model of the usual size."""
+        return self.pairs < FEW
 
     @property
     def is_translation(self) -> bool:
