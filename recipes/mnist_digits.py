@@ -39,6 +39,8 @@ class Config(zoo.RunConfig):
     # Drawings: those on a light background are inverted, and all keep their proportions (default: yes for drawings in grey on
     # a plain ground).
     dark_background: bool | None = None
+    # Whether rare classes count for more in training (default: if one has less than half of an equal share).
+    class_weights: bool | None = None
     # By then, the rate having fallen to zero, validation stands still.
     usual_epochs: ClassVar[int] = 10
     # Images in a batch.
@@ -69,7 +71,9 @@ def new_task(config, digits):
         zoo.layers.load_imagenet(model.get_layer("encoder"))
     # drawn, not taken from the data: the card shows them to whoever gets the artefact
     examples = zoo.data.drawn_digits.examples()
-    return zoo.ImageClassifier(model, digits.labels, dark_background=dark_background, examples=examples)
+    task = zoo.ImageClassifier(model, digits.labels, dark_background=dark_background, examples=examples)
+    task.class_weights = zoo.data.class_weights(profile.classes, config.class_weights)
+    return task
 
 
 if __name__ == "__main__":

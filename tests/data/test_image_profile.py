@@ -29,8 +29,14 @@ def look(contents, classes=None):
 def test_digits_look_as_is_known_of_them():
     contents, digits = zip(*drawn_digits(60, 1, 1)["train"], strict=True)
     seen = look(list(contents), list(digits))
-    assert {**vars(seen), "looked_at": 0} == vars(image_profile.DIGITS)
+    assert {**vars(seen), "looked_at": 0, "classes": ()} == {**vars(image_profile.DIGITS), "classes": ()}
     assert seen.lines() == ["60 training images looked at: drawings in grey, on dark grounds, 28 x 28 (median)."]
+
+
+def test_the_images_of_each_class_are_counted_not_those_looked_at_alone(monkeypatch):
+    monkeypatch.setattr(image_profile, "LOOKED_AT", 2)
+    seen = look([png(square(RED, WHITE))] * 7, [1, 0, 1, 1, 2, 1, 1])
+    assert (seen.looked_at, seen.classes) == (2, (1, 5, 1))
 
 
 def test_photos_are_told_from_drawings_in_either_format():

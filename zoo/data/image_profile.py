@@ -30,6 +30,7 @@ class ImageProfile:
         told_by_ground: whether some class has another share of light grounds than the rest: then the ground tells it.
         blank: how many images are of one colour all over.
         looked_at: how many were looked at.
+        classes: number of training images of each class.
     """
 
     height: int
@@ -41,6 +42,7 @@ class ImageProfile:
     told_by_ground: bool = False
     blank: int = 0
     looked_at: int = 0
+    classes: tuple[int, ...] = ()
 
     def lines(self) -> list[str]:
         """What was seen, in words, to be printed."""
@@ -58,14 +60,15 @@ class ImageProfile:
 
 
 # MNIST's digits, and those drawn in their place.
-DIGITS = ImageProfile(28, 28, is_colour=False, is_photo=False, is_plain=True, light=0.0)
+DIGITS = ImageProfile(28, 28, is_colour=False, is_photo=False, is_plain=True, light=0.0, classes=(5_500,) * 10)
 
 
 def look(train: tf.data.Dataset) -> ImageProfile:
-    """Looks at some images, spread over all.
+    """Looks at some images, spread over all, and counts the classes of all.
 
     Args:
-        train: examples (content of a PNG or JPEG file, class number) that can be decoded, string and int64 scalars.
+        train: examples (content of a PNG or JPEG file, class number) that can be decoded, string and int64 scalars; of each
+            class one at least.
     """
     import numpy as np
     import tensorflow as tf
@@ -109,6 +112,7 @@ def look(train: tf.data.Dataset) -> ImageProfile:
         told_by_ground=any(abs(share - is_light.mean()) > 0.2 + 1 / count**0.5 for share, count in shares),
         blank=int((images.std(axis=(1, 2)).max(axis=1) < 1e-3).sum()),
         looked_at=len(images),
+        classes=tuple(np.bincount(np.fromiter(train.map(lambda _, label: label).as_numpy_iterator(), int)).tolist()),
     )
 
 
