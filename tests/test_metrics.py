@@ -1,6 +1,7 @@
 """Scores of answers that are given, where the libraries behind them have an edge."""
 
 import pytest
+import tensorflow as tf
 from sacrebleu.metrics import BLEU, CHRF
 
 from zoo import metrics
@@ -24,3 +25,20 @@ def test_right_answers_have_the_whole_score():
     (score,) = metrics._sacre("BLEU", BLEU(), answers, [answers], scale=100).values()
     assert score["value"] == pytest.approx(1)
     assert score["low"] == pytest.approx(1)
+
+
+class Upper:
+    """A translator to capitals."""
+
+    def predict(self, inputs, *, signature, batch_size):
+        if signature == "score":
+            return [{"right": 1, "tokens": 2} for _ in inputs]
+        return [{"translation": text.decode().upper()} for text in inputs]
+
+
+def test_translations_are_right_to_the_letter_if_they_are_one_of_their_references():
+    references = [["x", "ONE TWO"], ["One two", ""], ["ÜBER", ""]]
+    test = tf.data.Dataset.from_tensor_slices((["one two", "one two", "über"], references))
+    scores = metrics.translation(Upper(), test)
+    assert list(scores) == ["BLEU", "chrF", "BLEU, greedy", "right to the letter", "token accuracy"]
+    assert (scores["right to the letter"]["value"], scores["token accuracy"]["value"]) == (2 / 3, 0.5)

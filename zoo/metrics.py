@@ -133,7 +133,8 @@ def translation(model, test) -> dict[str, dict]:
         test: `tf.data.Dataset` of (text, references [R]), unbatched.
 
     Returns:
-        Name → score, "BLEU" first: 0 to 100, cased, by sacreBLEU, with its signature. "token accuracy" is the
+        Name → score, "BLEU" first: 0 to 100, cased, by sacreBLEU, with its signature. "right to the letter" is the share of
+        the answers that are one of their references: what counts where these are no languages. "token accuracy" is the
         share of the first references' tokens that are the likeliest when those before them are given.
 
     Source: Post 2018, "A Call for Clarity in Reporting BLEU Scores"; Popović 2015 for chrF.
@@ -145,6 +146,8 @@ def translation(model, test) -> dict[str, dict]:
     answers = _answers(model, texts, "serving_default", "translation")
     scores = bleu(answers, references) | _sacre("chrF", CHRF(), answers, columns)
     scores |= _sacre("BLEU, greedy", BLEU(), _answers(model, texts, "greedy", "translation"), columns)
+    exact = [answer.encode() in refs for answer, refs in zip(answers, references, strict=True)]
+    scores["right to the letter"] = proportion(np.array(exact))
     pairs = [{"text": text, "translation": refs[0]} for text, refs in zip(texts, references, strict=True)]
     counts = []
     for start in track(range(0, len(pairs), 64), description="Scoring"):
