@@ -86,6 +86,13 @@ class Task(abc.ABC):
     # `encode_example` draws at random, or makes much of little: nothing of it is kept, each epoch encodes anew.
     encode_each_epoch: bool = False
 
+    # Examples are parts of one long sequence, read in windows: these outputs of `trained`, [rows, ...], are inputs of the same
+    # name at the next window, zeros at the first (truncated backpropagation through time, with the state carried on). Then
+    # `trained` takes and gives dicts, and the loss takes the one output that is left.
+    carried: tuple[str, ...] = ()
+    # Steps of such a window.
+    window: int = 128
+
     # A run that plans itself, without `--epochs`, takes so many steps at least, however few the data: found on small data.
     least_steps: int = 300
     # And of so many steps at least an epoch, the batches being cut: validation is asked that often, and the weights change.

@@ -22,6 +22,7 @@ from zoo.training.batches import Batches
 from zoo.training.plan import Choice, Plan
 from zoo.training.progress import Bar, epoch_title
 from zoo.training.steps import Steps, numbers
+from zoo.training.streams import Streams
 
 # What the learning rate is multiplied with where a run goes on from trained weights.
 GENTLY = 0.25
@@ -110,8 +111,9 @@ def _train(task, parts, config, run, resumed, callbacks):
     taken_up = resumed and newest.exists()
     if lineage.fresh(task.model):  # on a run that goes on too: what a task has seen of its data is in no file, weights are
         task.adapt(parts["train"], seed=config.seed)
-    train = Batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else task.steps_an_epoch)
-    validation = Batches(task, parts["validation"], batch_size=2 * config.batch_size)
+    batches = Streams if task.carried else Batches
+    train = batches(task, parts["train"], batch_size=config.batch_size, least_steps=1 if config.epochs else task.steps_an_epoch)
+    validation = batches(task, parts["validation"], batch_size=2 * config.batch_size)
     plan, choice = Plan.make(config, train.steps, task.least_steps), Choice(task.monitor, validation.examples)
     model, run.monitor = task.trained, choice.monitor
     rate, why = _rate(task, config, run)
@@ -133,7 +135,7 @@ def _train(task, parts, config, run, resumed, callbacks):
     print(plan.describe(train.examples), flush=True)
     made = run.log[-1]["step"] if run.log else 0
     held_out = validation.epoch()
-    steps = Steps(model, held_out.element_spec, bptt_steps=config.bptt_steps)
+    steps = Steps(model, held_out.element_spec, bptt_steps=config.bptt_steps, carried=task.carried)
     if run.began_with:
         print(f"Going on from {run.began_with}. Learning rate: at most {rate:g}{why}.", flush=True)
     if run.began_with and not run.log:  # what it begins with is to be bettered: what is left is never worse on validation
