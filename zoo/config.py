@@ -111,7 +111,7 @@ def identity(config: RunConfig) -> dict:
 
 def _as_json(value):
     if isinstance(value, tuple):
-        return list(value)
+        return [_as_json(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 
