@@ -171,7 +171,7 @@ class CarriedTransformer(_Carried):
         """See `CarriedRecurrence.call`."""
         rows, steps = tf.unstack(tf.shape(x)[:2])
         lengths = tf.fill([rows], steps) if lengths is None else tf.cast(lengths, tf.int32)
-        known = state[:, -1:]  # how many steps there have been, as far as they are seen
+        known = tf.maximum(state[:, -1:], 0)  # how many steps there have been, as far as they are seen
         memory = tf.reshape(state[:, :-1], [rows, self.depth, self.context, 2 * self.units])
         distance = self.context + tf.range(steps)[:, None] - tf.range(self.context + steps)
         there = tf.cast(tf.range(self.context + steps), x.dtype) >= self.context - known

@@ -59,8 +59,9 @@ def language_model(
         state_dropout: share of the rows that forget, at the beginning of a window of training, all that was before it.
 
     Returns:
-        A `keras.Model`: a dict of `tokens` int32 [N, T] and `state` float32 [N, S], zeros at the beginning of a text → a dict
-        of `logits` float32 [N, T, vocabulary_size] of what comes after each token, and the `state` after the last.
+        A `keras.Model`: a dict of `tokens` int32 [N, T], right-padded with 0, and `state` float32 [N, S], zeros at the
+        beginning of a text → a dict of `logits` float32 [N, T, vocabulary_size] of what comes after each token, and the `state`
+        after the last one that is no padding.
 
     Raises:
         ZooError: if an argument is out of range.
@@ -85,7 +86,8 @@ def language_model(
     options = {"embeddings_initializer": keras.initializers.RandomNormal(stddev=width**-0.5), "tie_weights": tied}
     embedding = keras.layers.ReversibleEmbedding(vocabulary_size, width, **options, name="embedding")
     x = keras.layers.Rescaling(width**0.5, name="scale")(embedding(tokens))
-    x, state = stack(x, state)
+    lengths = keras.ops.sum(keras.ops.cast(keras.ops.not_equal(tokens, 0), "int32"), axis=1)
+    x, state = stack(x, state, lengths)
     x = keras.layers.Dropout(dropout, name="dropout")(x)
     if width != units:
         x = keras.layers.Dense(width, name="narrow")(x)
