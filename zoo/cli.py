@@ -81,6 +81,9 @@ def _parser() -> argparse.ArgumentParser:
     command.add_argument("--json", action="store_true", help="print one JSON object a line")
     what = "also write the file that the model gives, such as audio, to this path; for several inputs, into this directory"
     command.add_argument("--out", metavar="FILE", help=what)
+    command.add_argument(
+        "--stream", action="store_true", help="of a language model: write what follows the one input as it comes"
+    )
     command.add_argument("--plot", type=Path, help="also draw where the model looks at the one input, to this .png, .svg, ...")
 
     command = add(_evaluate, "Repeat the score of an artefact's card on its test data, without training.", loads=True)
@@ -203,6 +206,9 @@ def _predict(options):
     out = lines.Out(options.out, len(items), signatures[options.signature]["outputs"]) if options.out else None
     if not items:
         return
+    if options.stream:
+        _stream(options, signatures, items)
+        return
     from zoo.artefacts import load as loading
 
     model = loading.load(options.name, options.version, trusted=options.trusted)
@@ -219,6 +225,21 @@ def _predict(options):
         print(f"Picture: {options.plot}", file=sys.stderr)  # beside the answers, which another program may read
     if out:
         out.finish()
+
+
+def _stream(options, signatures, items):
+    """Writes what a language model says after one prompt, piece by piece."""
+    from zoo.artefacts import streaming
+
+    if options.json or options.out or options.plot or options.signature != "serving_default" or len(items) != 1:
+        raise ZooError("--stream writes what follows one input, and nothing else: leave out the other flags and inputs.")
+    if not set(streaming.NEEDED) <= set(signatures):
+        raise ZooError(f"--stream needs a language model; {options.name} has no signature {' and '.join(streaming.NEEDED)}.")
+    from zoo.artefacts import load as loading
+
+    for piece in loading.load(options.name, options.version, trusted=options.trusted).stream(items[0]):
+        print(printable(piece), end="", flush=True)
+    print()
 
 
 def _check_plot(options, signatures, count):

@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from zoo import files
 from zoo.artefacts import card as cards
-from zoo.artefacts import find, trust, values
+from zoo.artefacts import find, streaming, trust, values
 from zoo.errors import ZooError
 
 
@@ -63,6 +63,28 @@ class Model:
             rows = len(next(iter(outputs.values())))
             answers += [{name: values.as_python(value[row], name) for name, value in outputs.items()} for row in range(rows)]
         return answers
+
+    def stream(self, prompt: str, **options):
+        """Goes on from a prompt, and gives each piece of the text as soon as it is known: an iterator of strings.
+
+        Args:
+            prompt: what to go on from.
+            **options: length, temperature, top_k, top_p and seed, see `zoo.artefacts.streaming.stream`.
+
+        Raises:
+            ZooError: if this is no language model, or an option is out of range.
+        """
+        if missing := [name for name in streaming.NEEDED if name not in self.signatures]:
+            raise ZooError(f"{self.card['name']} writes no text step by step: it has no signature {' and no '.join(missing)}.")
+
+        def ask(signature, inputs):
+            function = self.signatures[signature]
+            specs = function.structured_input_signature[1]
+            outputs = function(**{name: tf.constant([value], specs[name].dtype) for name, value in inputs.items()})
+            row = {name: value.numpy()[0] for name, value in outputs.items()}
+            return {name: values.as_python(value, name) if name == "piece" else value for name, value in row.items()}
+
+        return streaming.stream(ask, prompt, **options)
 
 
 def _checked(value, spec, name, index):

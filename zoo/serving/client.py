@@ -10,7 +10,7 @@ import random
 import time
 from urllib.parse import quote
 
-from zoo.artefacts import values
+from zoo.artefacts import streaming, values
 from zoo.errors import ZooError
 from zoo.serving import errors
 
@@ -79,6 +79,29 @@ class _Client:
             return [row for rows in answers for row in rows]
         found = dict(zip((index for part in parts for index in part), (row for rows in answers for row in rows), strict=True))
         return [found[index] for index in range(len(inputs))]
+
+    def stream(self, name, prompt: str, *, version=None, label=None, **options):
+        """Goes on from a prompt, and gives each piece of the text as soon as it is known: a request for each.
+
+        Args:
+            name: of a language model on the server.
+            prompt: what to go on from.
+            version: of the model, the newest if None, though another comes in between; or
+            label: of a version.
+            **options: length, temperature, top_k, top_p and seed, see `zoo.artefacts.streaming.stream`.
+
+        Returns:
+            An iterator of strings; as `predict` does, it raises what the server says.
+
+        Raises:
+            ZooError: if an option is out of range.
+        """
+
+        def ask(signature, inputs):
+            item = inputs if len(inputs) > 1 else next(iter(inputs.values()))
+            return self.predict(name, [item], version=version, label=label, signature=signature)[0]
+
+        return streaming.stream(ask, prompt, **options)
 
     def _retried(self, request):
         """Calls until there is an answer, an error that would come again, or no time left. Asking twice does no harm."""
