@@ -10,6 +10,7 @@ from zoo.layers.carried import BeginAnew, CarriedRecurrence, CarriedTransformer
 from zoo.losses import TokenAccuracy, TokenCrossentropy
 from zoo.preprocessing import Codec, SubWords
 from zoo.preprocessing.characters import Characters
+from zoo.preprocessing.subwords import MARK
 from zoo.registry import register_model
 from zoo.tasks import Monitor, Task, shared, signature
 from zoo.tasks.base import weights_read_once
@@ -219,7 +220,10 @@ class LanguageModel(Task):
         Before the first token of a text, the start (2), the state is all zeros.
         """
         logits, state = self._next(tf.clip_by_value(token, 0, self.words.size - 1), state)
-        return {"piece": self.words.pieces(token[:, None])[:, 0], "logits": logits, "state": state}
+        piece = self.words.pieces(token[:, None])[:, 0]
+        if isinstance(self.words, SubWords):
+            piece = tf.strings.regex_replace(piece, MARK, " ")
+        return {"piece": piece, "logits": logits, "state": state}
 
     @shared(prompt=tf.string, length=tf.int32, temperature=tf.float32, top_k=tf.int32, top_p=tf.float32, seed=tf.int64)
     def _written(self, prompt, length, temperature, top_k, top_p, seed):
