@@ -111,8 +111,8 @@ def test_its_examples_are_of_its_own_texts_and_of_each_class(own, capsys):
 class Task:
     """What is asked of a task."""
 
-    def __init__(self, name, example, labels=()):
-        self.examples, self.labels = (example,), labels
+    def __init__(self, name, example, labels=(), carried=()):
+        self.examples, self.labels, self.carried = (example,), labels, carried
         self._declared = {name: tf.TensorSpec([None], tf.string)}
 
 
@@ -131,6 +131,14 @@ def test_texts_that_tell_something_are_chosen():
     assert chosen == (texts[4], texts[5], texts[0])
     assert own_examples(Task("text", "A film."), data)[:2] == (texts[4], texts[5])  # a translator's: there are no classes
     assert own_examples(Task("series", [[0.5]]), data) == ([[0.5]],)
+
+
+def test_of_one_long_text_lines_are_chosen():
+    lines = ["Act I", "", "Enter a man with a large hat.", "He looks about him, and sits.", "?", "Nobody is there to see him."]
+    data = tf.data.Dataset.from_tensor_slices((["\n".join(lines)], [""]))
+    chosen = own_examples(Task("prompt", "A film.", carried=("state",)), data)
+    assert {text.removesuffix("\n") for text in chosen} == {lines[2], lines[3], lines[5]}
+    assert all(text.endswith("\n") for text in chosen)
 
 
 def test_images_are_shown_small_and_without_what_else_the_file_tells(tmp_path):

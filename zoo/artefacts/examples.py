@@ -1,5 +1,7 @@
 """Examples of a person's own data for the card: few, short, of each class one, and no more of them than a model needs."""
 
+import itertools
+
 import numpy as np
 import tensorflow as tf
 
@@ -19,7 +21,8 @@ def own_examples(task, examples) -> tuple:
         examples: `tf.data.Dataset` of raw, unbatched examples that nothing was trained on; class numbers those of the task.
 
     Returns:
-        Texts as they are. Images are drawn anew and small: what a file tells beside its picture, as of a place, is left out.
+        Texts as they are, or lines of them, if the task reads them as one long sequence (`Task.carried`). Images are drawn anew
+        and small: what a file tells beside its picture, as of a place, is left out.
     """
     (name, _), *others = signatures.specs(task, "serving_default").items()
     is_text = isinstance(task.examples[0], str)
@@ -27,7 +30,8 @@ def own_examples(task, examples) -> tuple:
         return task.examples
     among = TEXTS if is_text else IMAGES
     found, lengths = {}, {}
-    for raw, *target in examples.shard(-(-len(examples) // among), 0).as_numpy_iterator():  # whatever their order
+    some = examples.shard(-(-len(examples) // among), 0).as_numpy_iterator()  # whatever their order
+    for raw, *target in _lines(some, among) if task.carried and is_text else some:
         if raw:
             found.setdefault(raw, int(target[-1]) if task.labels else 0)
             lengths[raw] = len(raw.decode("utf-8", "replace")) if is_text else len(raw)
@@ -43,6 +47,12 @@ def own_examples(task, examples) -> tuple:
     chosen = [of_class[number] for number in sorted(of_class)][:MOST]
     chosen += [raw for raw in order if raw not in chosen][: max(LEAST - len(chosen), 0)]
     return tuple(raw.decode("utf-8", "replace") if is_text else _small(raw) for raw in chosen)
+
+
+def _lines(examples, among: int):
+    """Lines of long texts, as examples of so many at most."""
+    lines = (line + b"\n" for text, *_ in examples for line in text.split(b"\n") if line.strip())
+    return ((line, 0) for line in itertools.islice(lines, among))
 
 
 def _small(image_bytes: bytes) -> bytes:
