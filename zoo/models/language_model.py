@@ -173,11 +173,11 @@ class LanguageModel(Task):
 
     @signature(prompt=tf.string)
     def serving_default(self, prompt):
-        """Prompt → a text that goes on from it, without it; the same one always."""
+        """Prompt → a text that goes on from it, without it; the same one always, since the prompt is its seed."""
         rows = tf.shape(prompt)[0]
         options = {"length": self.length, "temperature": float(self.temperature), "top_k": 0, "top_p": 1.0}
         options = {name: tf.fill([rows], value) for name, value in options.items()}
-        return self.generate(prompt, **options, seed=tf.zeros([rows], tf.int64))
+        return self.generate(prompt, **options, seed=tf.strings.to_hash_bucket_fast(prompt, 2**31))
 
     @signature(
         prompt=tf.string,
