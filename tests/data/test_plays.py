@@ -26,7 +26,7 @@ def test_own_files_are_cut_in_their_order(tmp_path, capsys):
         parts = [texts(getattr(data, name))[row] for name in ("train", "validation", "test")]
         whole = file.read_bytes().decode().replace("\r\n", "\n")
         assert "".join(parts) == whole
-        assert f"{file.name}: {len(whole):,} characters, 13 different ones" in said
+        assert f"{file.name}: {len(whole):,} characters, 12 different ones" in said
         assert [round(10 * len(part) / len(whole)) for part in parts] == [8, 1, 1]
     assert "first.txt and 1 more files" in data.description
 

@@ -14,6 +14,7 @@ from small import splits
 import zoo
 from zoo import decoding
 from zoo.artefacts import streaming
+from zoo.cli import main
 from zoo.data.drawn_plays import drawn_plays
 from zoo.layers.carried import BeginAnew
 from zoo.models import language_model
@@ -129,7 +130,8 @@ def export(request, export_of):
 def model(export, tmp_path):
     """The export with a card, loaded."""
     shutil.copytree(export.directory, tmp_path / "model")
-    return zoo.load(small_cards.write(tmp_path / "model", name="language"))
+    promised = {name: {"inputs": inputs, "outputs": outputs} for name, (inputs, outputs) in signatures(export.task).items()}
+    return zoo.load(small_cards.write(tmp_path / "model", name="language", signatures=promised))
 
 
 # Besides those of `PROMPTS`.
@@ -255,6 +257,16 @@ def test_a_stream_is_a_text_piece_by_piece(model):
         [{"prompt": "ANNA:\n", "length": 9, "temperature": 0.0, "top_k": 0, "top_p": 1.0, "seed": 0}], signature="generate"
     )
     assert "".join(model.stream("ANNA:\n", length=9, temperature=0)).strip() == answer["text"].strip()
+
+
+def test_the_command_line_streams_one_prompt(model, capsys):
+    command = ["predict", str(model.directory), "ANNA:\n", "--stream"]
+    main(command)
+    assert capsys.readouterr().out == "".join(model.stream("ANNA:\n")) + "\n"
+    for more in (["--json"], ["another"], ["--signature", "score"]):
+        with pytest.raises(SystemExit):
+            main([*command, *more])
+        assert "--stream writes what follows one input, and nothing else" in capsys.readouterr().err
 
 
 def test_what_cannot_be_streamed_is_said(model):
