@@ -18,8 +18,8 @@ class Config(zoo.RunConfig):
 
     # What reads and remembers.
     cell: Literal["rnn", "gru", "lstm", "transformer"] = "lstm"
-    # Width of the stack.
-    units: int = 512
+    # Width of the stack (default: 512, or 128 for fewer than 300,000 characters).
+    units: int | None = None
     # Depth of the stack.
     layers: int = 2
     # Length of the token vectors, which are the output layer too; there are few characters to tell apart.
@@ -70,11 +70,13 @@ def main(config: Config):
 def new_task(config, texts):
     """A language model with a vocabulary of the training split and fresh weights."""
     text = texts.train.map(lambda text, part: text)
+    is_few = sum(map(len, text.as_numpy_iterator())) < 300_000
     if config.pieces == "characters":
         words = zoo.LanguageModel.characters(text)
     else:
         words = zoo.LanguageModel.sub_words(text, size=config.vocabulary_size)
-    model = zoo.create_model("language_model", config, vocabulary_size=words.size)
+    units = config.units or (128 if is_few else 512)
+    model = zoo.create_model("language_model", config, vocabulary_size=words.size, units=units)
     return zoo.LanguageModel(model, words, length=config.length, temperature=config.temperature)
 
 
