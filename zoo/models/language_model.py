@@ -220,10 +220,7 @@ class LanguageModel(Task):
         Before the first token of a text, the start (2), the state is all zeros.
         """
         logits, state = self._next(tf.clip_by_value(token, 0, self.words.size - 1), state)
-        piece = self.words.pieces(token[:, None])[:, 0]
-        if isinstance(self.words, SubWords):
-            piece = tf.strings.regex_replace(piece, MARK, " ")
-        return {"piece": piece, "logits": logits, "state": state}
+        return {"piece": self._texts(token[:, None]), "logits": logits, "state": state}
 
     @shared(prompt=tf.string, length=tf.int32, temperature=tf.float32, top_k=tf.int32, top_p=tf.float32, seed=tf.int64)
     def _written(self, prompt, length, temperature, top_k, top_p, seed):
@@ -236,7 +233,7 @@ class LanguageModel(Task):
 
             options = {"temperature": temperature, "top_k": top_k, "top_p": top_p, "seeds": seed}
             marks = {"start": SubWords.START, "end": SubWords.END}
-            return self.words.decode(decoding.sample(step, state, lasts, limits=length, **marks, **options).tokens)
+            return self._texts(decoding.sample(step, state, lasts, limits=length, **marks, **options).tokens)
 
     def _prompted(self, prompt):
         """Prompts, string [N] → the last token of each, int32 [N], and the state before it, float [N, S]."""
@@ -286,6 +283,11 @@ class LanguageModel(Task):
         """One step: tokens int32 [N], state float [N, S] → logits float [N, V], state."""
         x, state = self.model.get_layer("stack").step(self._embedded(tokens), state)
         return self._logits(x), state
+
+    def _texts(self, tokens):
+        """Tokens int32 [N, T] → texts, string [N], with the space before a first word: they go on from others."""
+        texts = tf.strings.reduce_join(self.words.pieces(tokens), axis=1)
+        return tf.strings.regex_replace(texts, MARK, " ") if isinstance(self.words, SubWords) else texts
 
     def _embedded(self, tokens):
         return self.model.get_layer("scale")(self.model.get_layer("embedding")(tokens))
