@@ -21,7 +21,7 @@ class Spans(tuple, Codec):
     Source: Ramshaw & Marcus 1995, "Text Chunking using Transformation-Based Learning".
     """
 
-    FILE = "types.txt"
+    FILE = "labels.txt"
 
     def __new__(cls, types, *, file: str = FILE):
         types = tuple(map(str, types))
