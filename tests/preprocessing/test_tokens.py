@@ -34,7 +34,8 @@ def words(text):
     [
         ("Don't stop, U.S.!", ["Don", "'", "t", "stop", ",", "U", ".", "S", ".", "!"]),
         ("at 7pm (x_1)  \t\n4/5", ["at", "7pm", "(", "x_1", ")", "4", "/", "5"]),
-        ("@user #tag http://t.co", ["@", "user", "#", "tag", "http", ":", "/", "/", "t", ".", "co"]),
+        ("@user #tag http://t.co/a.b x", ["@", "user", "#", "tag", "http://t.co/a.b", "x"]),
+        ("(see https://a.b/c?d=1) :// x://", ["(", "see", "https://a.b/c?d=1)", "://", "x://"]),
         ("élan e\u0301a Ökonom Ёлка", ["élan", "e\u0301a", "Ökonom", "Ёлка"]),
         ("映画は ok", ["映", "画", "は", "ok"]),
         ("👩‍👩‍👧 ❤️abc 👍🏽", ["👩‍👩‍👧", "❤️", "abc", "👍🏽"]),

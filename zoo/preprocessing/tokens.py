@@ -60,7 +60,8 @@ class Tokens(Vocabulary):
     """Words with their places: a vocabulary of lower-case words, and a tokeniser that loses no character's place.
 
     A word is a run of letters with their marks, figures and underscores; any other visible sign is a word of its own, an emoji
-    with its parts and each sign of a writing without spaces too. Id 0 is padding, 1 a word that is not in the vocabulary.
+    with its parts and each sign of a writing without spaces too; so is a link (`https://...`) up to the next space. Id 0 is
+    padding, 1 a word that is not in the vocabulary.
 
     Args:
         vocabulary: words as `key` writes them, without the two reserved entries.
@@ -90,7 +91,7 @@ class Tokens(Vocabulary):
         return {**super().config(), "length": self.length}
 
     @classmethod
-    def fit(cls, texts, *, size: int, least: int = 2, **options):
+    def fit(cls, texts, *, size: int, least: int = 2, more=None, **options):
         """Takes the most frequent words of texts.
 
         Args:
@@ -98,15 +99,28 @@ class Tokens(Vocabulary):
             size: number of ids at most, the two reserved ones included.
             least: how often a word has to occur. A word seen once teaches more as one that is not in the vocabulary: how to
                 read such words by their characters.
+            more: texts of another collection, whose most frequent words fill what is left of the size; None for none.
             **options: see the class.
         """
-        counts = collections.Counter()
-        for batch in texts.batch(1024):
-            tokens = cls(["-"], **options).split(batch)[0]
-            counts.update(cls.key(tf.boolean_mask(tokens, tokens != "")).numpy().tolist())
-        # ties by the word itself, so that the order does not depend on that of the texts
-        ranked = sorted((item for item in counts.items() if item[1] >= least and item[0]), key=lambda item: (-item[1], item[0]))
-        return cls([word.decode() for word, _ in ranked[: max(size - cls.RESERVED, 0)]], **options)
+        own, others = cls._count(texts, options), cls._count(more, options) if more is not None else collections.Counter()
+        total = own + others
+
+        def ranked(words):  # ties by the word itself, so that the order does not depend on that of the texts
+            return sorted(words, key=lambda word: (-total[word], word))
+
+        kept = ranked(word for word, count in own.items() if count >= least)[: max(size - cls.RESERVED, 0)]
+        kept += ranked(others.keys() - set(kept))[: size - cls.RESERVED - len(kept)]
+        return cls([word.decode() for word in ranked(kept)], **options)
+
+    @classmethod
+    def _count(cls, texts, options) -> collections.Counter:
+        """How often each word occurs."""
+        counts, tokens = collections.Counter(), cls(["-"], **options)
+        for batch in texts.batch(512):
+            words = tokens.split(batch)[0]
+            counts.update(cls.key(tf.boolean_mask(words, words != "")).numpy().tolist())
+        counts.pop(b"", None)  # of a sign that is not to be seen
+        return counts
 
     @staticmethod
     def key(tokens):
@@ -132,6 +146,7 @@ class Tokens(Vocabulary):
         before = tf.pad(kinds, [[0, 0], [1, 0]], constant_values=SPACE)[:, :-1]
         together = in_word & tf.pad(in_word, [[0, 0], [1, 0]])[:, :-1]
         together |= (kinds == PART) & (before != SPACE) | (kinds == OTHER) & (before == PART)
+        together |= visible & _in_links(kinds)
         first = visible & ~together
         last = visible & tf.pad(first | ~visible, [[0, 0], [0, 1]], constant_values=True)[:, 1:]
 
@@ -190,3 +205,15 @@ class Tokens(Vocabulary):
         ids = tf.cast(self.table.lookup(self.key(tf.reshape(tokens, [-1]))), tf.int32) + self.RESERVED
         words = tf.where(mask, tf.reshape(ids, tf.shape(tokens)), 0)
         return Read(tokens, starts, ends, words, characters, shape)
+
+
+def _in_links(kinds):
+    """Where the characters of texts, by their kinds, int32 [N, C], are after the name of a protocol: bool [N, C]."""
+    ahead = tf.pad(kinds, [[0, 0], [0, 2]])
+    begins = (kinds == ord(":")) & (ahead[:, 1:-1] == ord("/")) & (ahead[:, 2:] == ord("/"))
+    rows, width = tf.shape(kinds)[0], tf.shape(kinds)[1] + 1
+    # pieces between spaces, numbered through all texts
+    piece = tf.cumsum(tf.cast(kinds == SPACE, tf.int32), axis=1) + width * tf.range(rows)[:, None]
+    seen = tf.cumsum(tf.cast(begins, tf.int32), axis=1)
+    before = tf.math.unsorted_segment_min(seen - tf.cast(begins, tf.int32), piece, rows * width)
+    return seen > tf.gather(before, piece)
