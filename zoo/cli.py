@@ -214,6 +214,8 @@ def _predict(options):
     model = loading.load(options.name, options.version, trusted=options.trusted)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
         for number, answer in enumerate(model.predict(items[start : start + 256], signature=options.signature), start + 1):
+            if not options.json and _in_colour(items[number - 1], answer):
+                continue
             text = json.dumps(values.as_json(answer), ensure_ascii=False) if options.json else lines.line(answer)
             print(printable(text), flush=True)
             if out:
@@ -240,6 +242,18 @@ def _stream(options, signatures, items):
     for piece in loading.load(options.name, options.version, trusted=options.trusted).stream(items[0]):
         print(printable(piece), end="", flush=True)
     print()
+
+
+def _in_colour(item, answer) -> bool:
+    """Prints a text with its labelled words in colour, where the answer has some and a terminal shows it; whether it did."""
+    if not (sys.stdout.isatty() and isinstance(item, str) and {"tokens", "tags"} <= answer.keys()):
+        return False
+    from rich.console import Console
+
+    from zoo.artefacts import tagged
+
+    Console(highlight=False, soft_wrap=True).print(tagged.coloured(printable(item), answer))
+    return True
 
 
 def _check_plot(options, signatures, count):
