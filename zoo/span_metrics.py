@@ -94,12 +94,12 @@ def seqeval_f1(wanted, found) -> dict[str, dict]:
         print('Not scored: seqeval\'s F1; pip install "sequence-zoo[tagging]".', flush=True)
         return {}
     value = float(f1_score(wanted, found, mode="strict", scheme=IOB2, zero_division=0))
-    pairs = [(_words(tags), _words(others)) for tags, others in zip(wanted, found, strict=True)]
+    pairs = [(word_spans(tags), word_spans(others)) for tags, others in zip(wanted, found, strict=True)]
     counts = [(len(tags & others), len(others), len(tags)) for tags, others in pairs]
     return {"seqeval F1": f1(counts)["span F1"] | {"value": value}}
 
 
-def _words(tags) -> set[tuple]:
+def word_spans(tags) -> set[tuple]:
     """The spans of BIO labels, by the numbers of their words, for the interval."""
     begins = [place for place, tag in enumerate(tags) if tag.startswith("B-")]
     ends = [next((end for end in range(place + 1, len(tags)) if tags[end][0] != "I"), len(tags)) for place in begins]

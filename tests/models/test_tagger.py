@@ -1,13 +1,19 @@
 """A tagger: its spans in raw texts, its intents, its scores, and how its answers are shown."""
 
 import functools
+import re
+import sys
 
 import numpy as np
+import pytest
+import tensorflow as tf
 import tiny
 from family import Family, Recipe
 from small import splits
 
 import zoo
+from zoo import cli, span_metrics
+from zoo.artefacts import tagged
 from zoo.data import drawn_commands
 from zoo.data.spans import TaggedText, dataset
 from zoo.preprocessing.tokens import Tokens
@@ -89,3 +95,123 @@ FAMILY = Family(
     },
     recipes=(Recipe(name="snips_slots", small="--units 4", generator=drawn_commands.drawn_commands),),
 )
+
+
+# The task
+
+
+def test_names_are_those_of_the_model():
+    task = task_of()
+    with pytest.raises(zoo.ZooError, match="2 types of spans and 0 intents, and there are 1 and 2 names"):
+        zoo.Tagger(task.model, task.tokens, ["artist"], ("a", "b"), examples=())
+    with pytest.raises(zoo.ZooError, match="reads 16 characters of a word, and the tokens have 5"):
+        zoo.Tagger(task.model, Tokens(["a"], length=5), task.types, examples=())
+    task.check_names(["genre"])
+    with pytest.raises(zoo.ZooError, match="types of spans are artist, genre; the data have city too"):
+        task.check_names(["genre", "city"])
+    with pytest.raises(zoo.ZooError, match="intents are none; the data have Play too"):
+        task.check_names([], ["Play"])
+
+
+def test_words_and_spans_say_the_same():
+    task = task_of(("Play", "Weather"), cell="rnn")
+    texts = tf.constant([text if isinstance(text, str) else text.decode("utf-8", "replace") for text in TEXTS[:-1]])
+    words, spans = task.serving_default(texts), task.entities(texts)
+    plain = [text.decode() for text in texts.numpy()]
+    for row, text in enumerate(plain):
+        found = span_metrics.spans_of(*(spans[name][row].numpy() for name in ("label", "start", "end")))
+        assert [text[start:end].encode() for _, start, end in found] == [each for each in spans["entity"][row].numpy() if each]
+        tokens, tags = ([each.decode() for each in words[name][row].numpy()] for name in ("tokens", "tags"))
+        assert span_metrics.bio(text.encode(), tokens, found) == [tag for tag in tags if tag]
+        assert [piece for piece, label in tagged.pieces(text, tokens, tags) if label] == [text[a:b] for _, a, b in found]
+    assert sum(len(row) for row in spans["label"].numpy()) > 0
+    assert (words["score"].numpy() <= 1e-4).all()
+    assert words["score"].numpy()[3] == 0  # of an empty text there is one path
+
+
+def test_targets_are_labels_of_words_and_the_number_of_the_intent():
+    task = task_of(("Play", "Weather"), cell="rnn")
+    inputs, targets = task.encode_example(*map(tf.constant, columns(JAZZ, RAIN)))
+    assert targets["tags"].numpy().tolist() == [[1, 4, 1, 2, 3], [1, 1, 1, 1, 0]]
+    assert targets["intent"].numpy().tolist() == [0, 1]
+    assert inputs["words"].numpy()[1].tolist()[4] == 0
+
+
+# Scores
+
+
+class Fake:
+    """A model that answers what is right but for some texts."""
+
+    def __init__(self, answers):
+        self.answers = answers
+
+    def predict(self, texts, *, signature, batch_size):
+        return [self.answers[text][signature] for text in texts]
+
+
+def test_scores_of_known_answers():
+    texts = [JAZZ, RAIN, TaggedText("rain in Oslo", (("city", 8, 12),), "Weather")]
+
+    def answer(text, spans, intent):
+        tokens = text.text.replace("?", " ?").split()
+        label, start, end = map(list, zip(*spans, ("", -1, -1), strict=True))
+        words = {"tokens": [*tokens, ""], "tags": [*span_metrics.bio(text.text.encode(), tokens, spans), ""], "intent": intent}
+        return {"entities": {"label": label, "start": start, "end": end}, "serving_default": words}
+
+    answers = {text.text.encode(): answer(text, text.spans, text.about) for text in texts}
+    # one type and one intent are others, and one span is too short
+    answers[JAZZ.text.encode()] = answer(JAZZ, [("artist", 5, 9), ("artist", 13, 17)], "Play")
+    answers[RAIN.text.encode()] = answer(RAIN, (), "Play")
+    scores = span_metrics.tagging(Fake(answers), dataset(texts))
+    values = {name: score["value"] for name, score in scores.items()}
+    third = pytest.approx(1 / 3)
+    assert values == {
+        "span F1": third,
+        "span precision": third,
+        "span recall": third,
+        "seqeval F1": third,
+        "intent accuracy": pytest.approx(2 / 3),
+        "sentence accuracy": third,
+    }
+    assert all(score["low"] <= score["value"] <= score["high"] for score in scores.values())
+
+
+def test_collections_are_scored_on_their_own():
+    texts = [TaggedText("rain in Oslo", (("city", 8, 12),), about) for about in ("a", "b")]
+    words = {"tokens": ["rain", "in", "Oslo"], "tags": ["O", "O", "B-city"]}
+    answers = {b"rain in Oslo": {"entities": {"label": ["city"], "start": [8], "end": [12]}, "serving_default": words}}
+    scores = span_metrics.tagging(Fake(answers), dataset(texts))
+    assert [scores[name]["n"] for name in ("span F1", "span F1, a", "span F1, b")] == [2, 1, 1]
+    assert "intent accuracy" not in scores
+
+
+# How it is shown
+
+ANSWER = {"tokens": ["play", "jazz", "by", "Nina", "Simone", ""], "tags": ["O", "B-genre", "O", "B-artist", "I-artist", ""]}
+
+
+def test_a_text_is_shown_in_pieces():
+    expected = [("play ", ""), ("jazz", "genre"), (" by ", ""), ("Nina  Simone", "artist"), ("!", "")]
+    assert tagged.pieces("play jazz by Nina  Simone!", **ANSWER) == expected
+    assert tagged.pieces("", [], []) == []
+
+
+def test_a_terminal_shows_labels_in_colour_and_a_pipe_fields(monkeypatch, capsys):
+    text = "play jazz by Nina Simone"
+    assert not cli._in_colour(text, ANSWER)
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert not cli._in_colour(text, {"label": "positive"})
+    assert cli._in_colour(text, ANSWER | {"intent": "PlayMusic", "intent_probability": 0.5})
+    said = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
+    assert " ".join(said.split()) == "play jazz genre by Nina Simone artist PlayMusic 0.5000"
+    line = tagged.coloured(text, ANSWER)
+    assert {str(span.style).split()[-1] for span in line.spans} == {tagged.colour("genre"), tagged.colour("artist")}
+
+
+def test_sentences_are_drawn(tmp_path):
+    from zoo.models.tagger import _draw_sentences
+
+    answers = [{"label": ["genre", ""], "start": [5, -1], "end": [9, -1]}, {"label": [], "start": [], "end": []}]
+    _draw_sentences(["play jazz", ""], answers, tmp_path / "sentences.png")
+    assert (tmp_path / "sentences.png").read_bytes().startswith(b"\x89PNG")

@@ -42,7 +42,7 @@ def snips_commands(config) -> Splits:
     for name, (train, test) in names.items():
         commands = sorted(_read(directory / train, name), key=lambda command: stable_bucket(command.text, 2**60))
         cut = VALIDATING
-        while normalised(commands[cut - 1].text) == normalised(commands[cut].text):
+        while cut < len(commands) and normalised(commands[cut - 1].text) == normalised(commands[cut].text):
             cut += 1
         parts["validation"] += commands[:cut]
         parts["train"] += commands[cut:]

@@ -282,16 +282,19 @@ def _draw_sentences(texts, answers, path) -> None:
     """Draws texts below each other, their spans on a colour with their types below."""
     from zoo import plots
 
-    figure = plots.Figure((9, 0.62 * len(texts) + 0.1))
+    longest = max(max(map(len, texts)), 60)
+    inch, size = 0.085, 0.085 * 72 / 0.602  # width of a character, and the size of the font that has it
+    figure = plots.Figure((inch * longest, 0.6 * len(texts)))
     axes = figure.add_axes((0, 0, 1, 1))
-    axes.set(xlim=(0, 100), ylim=(len(texts), 0))
+    axes.set(xlim=(0, longest), ylim=(len(texts), 0))
     axes.set_axis_off()
-    width = min(1.1, 98 / max(map(len, texts)))  # of a character of a font in which all are alike
     for row, (text, answer) in enumerate(zip(texts, answers, strict=True)):
-        axes.text(1, row + 0.45, text, family="monospace", fontsize=width * 9.8, va="center", **plots.AS_IT_IS)
+        axes.text(0, row + 0.3, text, family="DejaVu Sans Mono", fontsize=size, va="center", **plots.AS_IT_IS)
+        ends = [0.0, 0.0]  # where the names in the two lines below end
         for label, start, end in zip(answer["label"], answer["start"], answer["end"], strict=True):
             if label:
-                box = {"facecolor": tagged.colour(label), "edgecolor": "none", "height": 0.5, "align": "center", "zorder": 0}
-                axes.barh(row + 0.45, (end - start) * width, left=1 + start * width, **box)
-                axes.text(1 + start * width, row + 0.83, label, fontsize=7, va="center", **plots.AS_IT_IS)
+                axes.barh(row + 0.3, end - start, 0.4, left=start, color=tagged.colour(label), zorder=0)
+                line = 0 if start >= ends[0] or start < ends[1] else 1
+                ends[line] = start + 0.75 * len(label) + 1
+                axes.text(start, row + 0.62 + 0.22 * line, label, fontsize=7, va="center", **plots.AS_IT_IS)
     plots.save(figure, path)

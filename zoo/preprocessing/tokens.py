@@ -145,9 +145,9 @@ class Tokens(Vocabulary):
         in_word = (kinds == UPPER) | (kinds == LOWER) | (kinds == DIGIT) | (kinds == UNDERSCORE)
         before = tf.pad(kinds, [[0, 0], [1, 0]], constant_values=SPACE)[:, :-1]
         together = in_word & tf.pad(in_word, [[0, 0], [1, 0]])[:, :-1]
-        together |= (kinds == PART) & (before != SPACE) | (kinds == OTHER) & (before == PART)
+        together |= (kinds == PART) | (kinds == OTHER) & (before == PART)
         together |= visible & _in_links(kinds)
-        first = visible & ~together
+        first = visible & ~(together & (before != SPACE))
         last = visible & tf.pad(first | ~visible, [[0, 0], [0, 1]], constant_values=True)[:, 1:]
 
         def places(found):
