@@ -41,6 +41,8 @@ class Config(zoo.RunConfig):
     tag_column: int = -1
     # Its column with the word.
     token_column: int = 0
+    # Share of texts whose capitals are taken away in training: people type without them.
+    small_letters: float = 0.1
     # Validation rises for that long.
     usual_epochs: ClassVar[int] = 15
     # Texts in a batch of the longest; one of tweets holds five times as many.

@@ -31,6 +31,8 @@ class Config(zoo.RunConfig):
     dropout: float = 0.5
     # Share of words taken for unknown in training, so that names are known by what stands around them.
     word_dropout: float = 0.1
+    # Share of texts whose capitals are taken away in training: people type without them.
+    small_letters: float = 0.25
     # Validation rises slowly for long.
     usual_epochs: ClassVar[int] = 25
     # Twice the usual: the network is small.

@@ -16,15 +16,16 @@ def tagging(model, test) -> dict[str, dict]:
             on its own too.
 
     Returns:
-        Name → score, "span F1" first: type and both ends have to be right. "seqeval F1" is that of words with BIO labels
-        (strict), where a span begins and ends with a word. "sentence accuracy" is the share of texts with all right.
+        Name → score, "span F1" first: type and both ends have to be right; "small letters" is that of the texts without
+        capitals. "seqeval F1" is that of words with BIO labels (strict), where a span begins and ends with a word. "sentence
+        accuracy" is the share of texts with all right.
     """
     rows = list(test.as_numpy_iterator())
     texts, wanted = [row[0] for row in rows], [spans_of(*row[1:4]) for row in rows]
     last = [row[4].decode() for row in rows] if len(rows[0]) > 4 else None
     spans, words = (_answers(model, texts, signature) for signature in ("entities", "serving_default"))
-    found = [spans_of(answer["label"], answer["start"], answer["end"]) for answer in spans]
-    counts = np.array([(len(set(a) & set(b)), len(b), len(a)) for a, b in zip(wanted, found, strict=True)])
+    found = _spans(spans)
+    counts = _counts(wanted, found)
     scores = f1(counts)
     with_intent = "intent" in words[0]
     if last and not with_intent:
@@ -35,12 +36,20 @@ def tagging(model, test) -> dict[str, dict]:
         [bio(text, answer["tokens"], spans) for text, answer, spans in columns],
         [[tag for tag in answer["tags"] if tag] for answer in words],
     )
+    scores |= {"span F1, small letters": small_letters_f1(model, texts, wanted)}
     right = np.array([set(a) == set(b) for a, b in zip(wanted, found, strict=True)])
     if with_intent:
         intent = np.array([answer["intent"] == name for answer, name in zip(words, last, strict=True)])
         scores["intent accuracy"] = proportion(intent)
         right &= intent
     return scores | {"sentence accuracy": proportion(right)}
+
+
+def small_letters_f1(model, texts, wanted) -> dict:
+    """F1 of spans in the texts as they are without capitals: how people often type."""
+    plain = [text.decode("utf-8", "replace") for text in texts]
+    small = ["".join(each.lower() if len(each.lower()) == 1 else each for each in text).encode() for text in plain]
+    return f1(_counts(wanted, _spans(_answers(model, small, "entities"))))["span F1"]
 
 
 def spans_of(labels, starts, ends) -> list[tuple]:
@@ -104,6 +113,15 @@ def word_spans(tags) -> set[tuple]:
     begins = [place for place, tag in enumerate(tags) if tag.startswith("B-")]
     ends = [next((end for end in range(place + 1, len(tags)) if tags[end][0] != "I"), len(tags)) for place in begins]
     return {(tags[place][2:], place, end) for place, end in zip(begins, ends, strict=True)}
+
+
+def _spans(answers) -> list[list[tuple]]:
+    return [spans_of(answer["label"], answer["start"], answer["end"]) for answer in answers]
+
+
+def _counts(wanted, found) -> np.ndarray:
+    """Of right, answered and wanted spans in each text, int [texts, 3]."""
+    return np.array([(len(set(a) & set(b)), len(b), len(a)) for a, b in zip(wanted, found, strict=True)])
 
 
 def _answers(model, texts, signature) -> list[dict]:

@@ -14,8 +14,9 @@ from small import splits
 import zoo
 from zoo import cli, span_metrics
 from zoo.artefacts import tagged
-from zoo.data import drawn_commands
+from zoo.data import drawn_commands, drawn_entities
 from zoo.data.spans import TaggedText, dataset
+from zoo.layers.small_letters import SmallLetters
 from zoo.preprocessing.tokens import Tokens
 
 TEXTS = [
@@ -62,7 +63,7 @@ FAMILY = Family(
     builder="tagger",
     common={"vocabulary_size": 20, "types": 2, "units": 4, "embedding_dim": 6, "character_dim": 3, "filters": 4},
     tiny=[
-        {"cell": "rnn", "intents": 2},
+        {"cell": "rnn", "intents": 2, "small_letters": 0.5},
         {"cell": "gru", "bidirectional": False, "layers": 2, "dropout": 0.5},
         {"cell": "lstm", "intents": 3, "word_dropout": 0.3},
         {"cell": "transformer", "word_length": 5},
@@ -80,6 +81,7 @@ FAMILY = Family(
         {"word_length": 0},
         {"dropout": 1.0},
         {"word_dropout": -0.1},
+        {"small_letters": 1.0},
     ],
     tensors={"shapes": lambda shape, length, steps, random: np.pad(random.integers(1, 15, length), (0, steps - length))},
     tasks={
@@ -93,7 +95,15 @@ FAMILY = Family(
         "labels of whole texts": ((["a"], [0]), r"label string \[\?\]"),
         "one span": ((["a"], ["genre"], [0], [1], ["Play"]), r"label string \[\?\]"),
     },
-    recipes=(Recipe(name="snips_slots", small="--units 4", generator=drawn_commands.drawn_commands),),
+    recipes=(
+        Recipe(name="snips_slots", small="--units 4", generator=drawn_commands.drawn_commands),
+        Recipe(
+            name="named_entities",
+            small="--units 4",
+            generator=drawn_entities.drawn_entities,
+            refused={"--conll wrong.csv": "wrong.csv, line 1: 'text,label' is no label; they are O, B-TYPE"},
+        ),
+    ),
 )
 
 
@@ -137,17 +147,34 @@ def test_targets_are_labels_of_words_and_the_number_of_the_intent():
     assert inputs["words"].numpy()[1].tolist()[4] == 0
 
 
+def test_texts_without_capitals_are_what_people_type():
+    tokens = Tokens(["a"])
+    texts = ["U.S. It'S McD ÉTÉ 4TH x1 Ёлка A_B", "Stay As You Are"]
+    cased, small = (tokens(tf.constant(each)) for each in (texts, [text.lower() for text in texts]))
+    characters, shapes = SmallLetters(1 - 1e-7)(cased.characters, cased.shapes, training=True)
+    np.testing.assert_array_equal(characters, small.characters)
+    np.testing.assert_array_equal(shapes, small.shapes)
+    layer = SmallLetters(0.5)
+    assert (layer(cased.characters, cased.shapes)[1].numpy() == cased.shapes.numpy()).all()
+    many = layer(tf.repeat(cased.characters[1:], 400, axis=0), tf.repeat(cased.shapes[1:], 400, axis=0), training=True)[
+        1
+    ].numpy()
+    changed = (many != cased.shapes.numpy()[1:]).any(axis=1)
+    assert 120 < changed.sum() < 280
+    assert SmallLetters.from_config(layer.get_config()).rate == 0.5
+
+
 # Scores
 
 
 class Fake:
-    """A model that answers what is right but for some texts."""
+    """A model with given answers, whatever the capitals."""
 
     def __init__(self, answers):
-        self.answers = answers
+        self.answers = {text.lower(): answer for text, answer in answers.items()}
 
     def predict(self, texts, *, signature, batch_size):
-        return [self.answers[text][signature] for text in texts]
+        return [self.answers[text.lower()][signature] for text in texts]
 
 
 def test_scores_of_known_answers():
@@ -171,6 +198,7 @@ def test_scores_of_known_answers():
         "span precision": third,
         "span recall": third,
         "seqeval F1": third,
+        "span F1, small letters": third,
         "intent accuracy": pytest.approx(2 / 3),
         "sentence accuracy": third,
     }

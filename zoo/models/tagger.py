@@ -11,6 +11,7 @@ from zoo.artefacts import lineage, tagged
 from zoo.errors import ZooError
 from zoo.layers import checks
 from zoo.layers.crf import CRF, CRFLoss, SpanF1
+from zoo.layers.small_letters import SmallLetters
 from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import Labels, cooccurrence_embeddings
 from zoo.preprocessing.spans import Spans
@@ -42,6 +43,7 @@ def tagger(
     word_length=16,
     dropout=0.0,
     word_dropout=0.0,
+    small_letters=0.0,
 ):
     """Labels each word of a text, and on request the whole text: words and characters, recurrent stack, CRF.
 
@@ -59,6 +61,7 @@ def tagger(
         word_length: characters of a word that are read.
         dropout: share of the features dropped before the stack, between its layers and after it, in training.
         word_dropout: share of the words taken for unknown in training, which are then read by their characters alone.
+        small_letters: share of the texts whose capitals are taken away in training: people type without them.
 
     Returns:
         A `keras.Model`: `words` int32 [N, T], right-padded with 0, `characters` int32 [N, T, word_length] and `shapes` int32
@@ -76,13 +79,14 @@ def tagger(
     checks.at_least(vocabulary_size=(vocabulary_size, 2), types=(types, 1), intents=(intents, 2))
     checks.at_least(embedding_dim=(embedding_dim, 1), character_dim=(character_dim, 1), filters=(filters, 1))
     checks.at_least(word_length=(word_length, 1))
-    checks.share(word_dropout=word_dropout)
+    checks.share(word_dropout=word_dropout, small_letters=small_letters)
     words = keras.Input((None,), dtype="int32", name="words")
     characters = keras.Input((None, word_length), dtype="int32", name="characters")
     shapes = keras.Input((None,), dtype="int32", name="shapes")
     mask = keras.ops.not_equal(words, 0)
     known = zoo_layers.WordDropout(word_dropout, name="word_dropout")(words)
-    spelt = keras.layers.Embedding(CHARACTERS, character_dim, name="character_embedding")(characters)
+    spelt, kinds = SmallLetters(small_letters, name="small_letters")(characters, shapes)
+    spelt = keras.layers.Embedding(CHARACTERS, character_dim, name="character_embedding")(spelt)
     # a convolution, as a product: TensorFlow's own gives no texts at all a wrong shape
     spelt = keras.ops.pad(spelt, [[0, 0], [0, 0], [TRIGRAM // 2] * 2, [0, 0]])
     spelt = keras.ops.concatenate([spelt[:, :, place : place + word_length] for place in range(TRIGRAM)], axis=-1)
@@ -91,7 +95,7 @@ def tagger(
         [
             keras.layers.Embedding(vocabulary_size, embedding_dim, name="embedding")(known),
             keras.ops.max(spelt, axis=2),
-            keras.layers.Embedding(SHAPES, SHAPE_DIM, name="shape_embedding")(shapes),
+            keras.layers.Embedding(SHAPES, SHAPE_DIM, name="shape_embedding")(kinds),
         ]
     )
     x = keras.layers.Dropout(dropout, name="feature_dropout")(x)

@@ -27,7 +27,8 @@ KINDS = (
 # Numbers of characters: code points below have one each (Latin, Greek, Cyrillic, Hebrew, Arabic), those above share them.
 CHARACTERS = 2048
 # Kinds of capitals and figures: see `Tokens.__call__`; each with and without a space before the word, and padding.
-SHAPES = 1 + 2 * 7
+KINDS_OF_WORDS = 7
+SHAPES = 1 + 2 * KINDS_OF_WORDS
 # Characters of a text that are looked at for each word that is kept.
 PER_WORD = 16
 
@@ -201,7 +202,7 @@ class Tokens(Vocabulary):
         shape = tf.where(capitals == 0, 1, tf.where(upper[..., 0] & (capitals == 1), 2, tf.where(has_lower == 0, 3, 4)))
         shape = tf.where(has_digit > 0, tf.where(letters > 0, 6, 5), tf.where(letters > 0, shape, 7))
         glued = starts == tf.pad(ends, [[0, 0], [1, 0]], constant_values=-1)[:, :-1]
-        shape = tf.where(mask, shape + tf.where(glued, 7, 0), 0)
+        shape = tf.where(mask, shape + tf.where(glued, KINDS_OF_WORDS, 0), 0)
         ids = tf.cast(self.table.lookup(self.key(tf.reshape(tokens, [-1]))), tf.int32) + self.RESERVED
         words = tf.where(mask, tf.reshape(ids, tf.shape(tokens)), 0)
         return Read(tokens, starts, ends, words, characters, shape)
