@@ -44,9 +44,9 @@ class Config(zoo.RunConfig):
     # Share of texts whose capitals are taken away in training: people type without them.
     small_letters: float = 0.1
     # Validation rises for that long.
-    usual_epochs: ClassVar[int] = 15
+    usual_epochs: ClassVar[int] = 30
     # Texts in a batch of the longest; one of tweets holds five times as many.
-    batch_size: int = 16
+    batch_size: int = 8
     # Twice the usual: the network is small.
     usual_learning_rate: ClassVar[float] = 2e-3
     # A mean over the last tenth of the steps does not hang on the last few batches (Polyak & Juditsky 1992).
