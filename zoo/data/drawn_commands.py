@@ -62,7 +62,7 @@ NAMED = {
 SYLLABLES = "ba co da el fi ga hu in jo ka li mo na or pe ro sa ti ul vi wen yar zo dra bel stan mar tin".split()
 
 
-def drawn_commands(*, train: int = 2000, validation: int = 300, test: int = 300, seed: int = 0) -> dict[str, list]:
+def drawn_commands(*, train: int = 1000, validation: int = 200, test: int = 200, seed: int = 0) -> dict[str, list]:
     """Draws the sample: split → texts with spans, their intent being what is known about them; none occurs twice.
 
     Args:

@@ -28,7 +28,7 @@ AROUND = {
 }
 
 
-def drawn_entities(*, train: int = 2000, validation: int = 300, test: int = 300, seed: int = 0) -> dict[str, list]:
+def drawn_entities(*, train: int = 600, validation: int = 200, test: int = 200, seed: int = 0) -> dict[str, list]:
     """Draws the sample: split → texts with spans; none occurs twice.
 
     Args:

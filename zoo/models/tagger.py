@@ -150,7 +150,7 @@ class Tagger(Task):
 
     codecs = {"tokens": Tokens, "types": Spans, "intents": Intents}  # noqa: RUF012 - read only
     measure = staticmethod(span_metrics.tagging)
-    least_steps = 1_000  # so many steps it takes to learn what spans are of a few hundred texts
+    least_steps = 600  # so many steps it takes to learn what spans are of a few hundred texts
     # More texts, a `tf.data.Dataset` of strings, whose words' neighbours tell what a word means; of no use after `adapt`.
     more_texts = None
 
