@@ -288,7 +288,8 @@ def _draw_sentences(texts, answers, path) -> None:
     from zoo import plots
 
     longest = max(max(map(len, texts)), 60)
-    inch, size = 0.085, 0.085 * 72 / 0.602  # width of a character, and the size of the font that has it
+    inch = 8 / plots.DPI  # the width of a character is whole pixels, to which letters are set
+    size = 72 * inch / 0.602  # of DejaVu Sans Mono
     figure = plots.Figure((inch * longest, 0.6 * len(texts)))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, longest), ylim=(len(texts), 0))
