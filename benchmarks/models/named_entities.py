@@ -21,6 +21,7 @@ import tyro
 import zoo
 from zoo import span_metrics
 from zoo.data.conll import read_conll, written
+from zoo.data.entities import without_signs
 from zoo.data.found import raw_directory
 from zoo.data.report import Report
 from zoo.data.spans import dataset
@@ -113,7 +114,8 @@ def f1(wanted, found, kinds=None) -> float:
 def wnut17(config):
     """WNUT17's test texts, with the types that the other collections have."""
     directory = raw_directory("wnut17", config, files=(WNUT,), archive=None)
-    texts = [written(sentence) for document in read_conll(directory / WNUT, Report(WNUT, "words")) for sentence in document]
+    sentences = [sentence for document in read_conll(directory / WNUT, Report(WNUT, "words")) for sentence in document]
+    texts = [without_signs(written(sentence)) for sentence in sentences]
     kept = [tuple((KINDS[kind], *place) for kind, *place in text.spans if kind in KINDS) for text in texts]
     return dataset([dataclasses.replace(text, spans=spans) for text, spans in zip(texts, kept, strict=True)], about=False)
 

@@ -5,7 +5,7 @@ import pytest
 import zoo
 from zoo.data.conll import read_conll, written
 from zoo.data.drawn_entities import drawn_entities
-from zoo.data.entities import TWEETS, WIKIGOLD
+from zoo.data.entities import TWEETS, WIKIGOLD, without_signs
 from zoo.data.report import Report
 
 
@@ -84,6 +84,11 @@ def test_words_are_written_as_people_write(words, text):
 def test_an_at_sign_and_its_name_are_one_span():
     text = written([("@", "B-PER"), ("ann", "B-PER"), ("Bo", "B-PER"), (",", "O"), ("@", "O"), ("x", "B-ORG")])
     assert spans(text) == [("PER", "@ann"), ("PER", "Bo"), ("ORG", "x")]
+
+
+def test_signs_before_a_name_in_a_tweet_are_no_part_of_it():
+    text = written([("@", "B-PER"), ("ann", "B-PER"), ("#ulm", "B-LOC"), ("Bo", "B-PER"), ("@", "B-ORG"), ("x", "O")])
+    assert spans(without_signs(text)) == [("PER", "ann"), ("LOC", "ulm"), ("PER", "Bo")]
 
 
 def prepare(directory, count=60):

@@ -1,5 +1,6 @@
 """Texts with named entities: tweets and Wikipedia, their built-in sample, and a person's own in columns."""
 
+import dataclasses
 from pathlib import Path
 
 from zoo.data import drawn_entities
@@ -7,7 +8,7 @@ from zoo.data.conll import read_conll, written
 from zoo.data.found import raw_directory, sample_splits
 from zoo.data.own_files import own_path
 from zoo.data.report import Report
-from zoo.data.spans import dataset, tagged_types
+from zoo.data.spans import TaggedText, dataset, tagged_types
 from zoo.data.splits import Splits, check_sizes, loader, stable_bucket
 
 TWEETS = tuple(f"btc/{part}.conll" for part in "abefgh")
@@ -19,7 +20,8 @@ def tweets_and_wikipedia(config) -> Splits:
     """Named entities of the Broad Twitter Corpus, 9,339 tweets, and of Wikigold, 145 articles of Wikipedia.
 
     There is no official split: a stable hash of the tweet, or of the article, cuts each 8 : 1 : 1. Tweets have persons, places
-    and organisations, articles other names (MISC) too. "@" and the name after it, which the tweets' labels take apart, are one.
+    and organisations, articles other names (MISC) too. "@" and "#" before a name, which some of the tweets' labels take for a
+    part of it, some for a name of its own and some for none, are none here.
 
     Args:
         config: a `RunConfig`; its `data` and `data_dir` decide.
@@ -82,11 +84,19 @@ def tagged_words(config, *, path: Path, tag_column: int = -1, token_column: int 
     )
 
 
+def without_signs(text: TaggedText) -> TaggedText:
+    """The same text, "@" or "#" at the start of a span being no part of it."""
+    spans = ((label, start + (text.text[start] in "@#"), end) for label, start, end in text.spans)
+    return dataclasses.replace(text, spans=tuple(span for span in spans if span[1] < span[2]))
+
+
 def _cut(documents) -> dict[str, list]:
     """(collection, sentences) of each document → split → its texts."""
     parts = {"train": [], "validation": [], "test": []}
     for about, sentences in documents:
         texts = [written(sentence, about) for sentence in sentences]
+        if about == "tweets":
+            texts = [without_signs(text) for text in texts]
         part = {0: "test", 1: "validation"}.get(stable_bucket(" ".join(text.text for text in texts), 10), "train")
         parts[part] += texts
     return parts
