@@ -214,10 +214,9 @@ def _predict(options):
     model = loading.load(options.name, options.version, trusted=options.trusted)
     for start in range(0, len(items), 256):  # so that a long file answers as it goes
         for number, answer in enumerate(model.predict(items[start : start + 256], signature=options.signature), start + 1):
-            if not options.json and _in_colour(items[number - 1], answer):
-                continue
-            text = json.dumps(values.as_json(answer), ensure_ascii=False) if options.json else lines.line(answer)
-            print(printable(text), flush=True)
+            if options.json or not _in_colour(items[number - 1], answer):
+                text = json.dumps(values.as_json(answer), ensure_ascii=False) if options.json else lines.line(answer)
+                print(printable(text), flush=True)
             if out:
                 out.write(number, answer)
     if options.plot:
