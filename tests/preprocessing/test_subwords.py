@@ -237,3 +237,23 @@ def test_what_cannot_be_is_refused():
         SubWords.fit(dataset("", " "), size=9, limit=1)
     with pytest.raises(ZooError, match="size=6 is too small: the characters of these texts need 8 ids"):
         SubWords.fit(dataset("abc"), size=6, limit=1)
+
+
+def test_a_vocabulary_in_lower_case_reads_capitals_as_small_letters():
+    texts = tf.data.Dataset.from_tensor_slices(["The Éclair and the ÉCLAIR"] * 3)
+    words = SubWords.fit(texts, size=60, limit=20, lower=True)
+    assert not any(piece != piece.lower() for piece in words.vocabulary)
+    ids = words(tf.constant(["the éclair", "THE Éclair"])).numpy()
+    assert (ids[0] == ids[1]).all()
+    assert words.decode(ids)[1] == "the éclair".encode()
+    again = SubWords.from_config(words.config(), words.assets)
+    assert again.lower
+    assert "lower" not in SubWords.fit(texts, size=60, limit=20).config()  # an older card lacks it
+
+
+def test_the_same_vocabulary_with_another_limit():
+    words = SubWords.fit(tf.data.Dataset.from_tensor_slices(["a b c d e f"] * 3), size=60, limit=6)
+    shorter = words.limited(2)
+    text = tf.constant(["a b c d e f"])
+    assert (words.limit, shorter.limit) == (6, 2)
+    np.testing.assert_array_equal(shorter(text), words(text)[:, :2])

@@ -1,6 +1,7 @@
 """Texts to sub-words, sub-words to ids, and back."""
 
 import collections
+import copy
 import heapq
 import itertools
 
@@ -42,6 +43,7 @@ class SubWords(Vocabulary):
         vocabulary: the pieces, without the reserved entries.
         limit: how many ids a text has at most; the rest is cut off, so that one long text cannot exhaust the memory.
         file: name of the vocabulary's file among the assets of a SavedModel.
+        lower: whether texts are read in lower case.
 
     Raises:
         ZooError: if the limit is less than 1 or the vocabulary is empty.
@@ -53,10 +55,11 @@ class SubWords(Vocabulary):
     PADDING, UNKNOWN, START, END = range(4)
     RESERVED = 4
 
-    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt"):
+    def __init__(self, vocabulary, *, limit: int, file: str = "vocabulary.txt", lower: bool = False):
         if limit < 1:
             raise ZooError(f"A text must keep at least 1 piece, not limit={limit}.")
         super().__init__(vocabulary, limit=limit, file=file)
+        self.lower = lower
         if not self.vocabulary:
             raise ZooError("The vocabulary is empty: there must be at least one piece, or a text to learn pieces from.")
         self._longest = max(map(len, self.vocabulary))
@@ -68,8 +71,12 @@ class SubWords(Vocabulary):
         """See `Codec.resources`."""
         return self._lines, self._pieces
 
+    def config(self):
+        """See `Codec.config`."""
+        return super().config() | ({"lower": True} if self.lower else {})
+
     @classmethod
-    def fit(cls, texts, *, size: int, limit: int | None, least: int | None = 2, file: str = "vocabulary.txt"):
+    def fit(cls, texts, *, size: int, limit: int | None, least: int | None = 2, file="vocabulary.txt", lower=False):
         """Learns the pieces of a data set by byte-pair encoding.
 
         The vocabulary holds the characters (the most frequent first; one that occurs once only if it is ASCII), then the
@@ -81,14 +88,14 @@ class SubWords(Vocabulary):
             size: number of ids at most, the four reserved ones included.
             limit: see the class; None: `USUAL_LIMIT`, and more where 2 texts in 1,000 are longer, up to `LARGEST_LIMIT`.
             least: how often a pair of neighbours has to occur to be joined; None: never, the pieces are the characters.
-            file: see the class.
+            file, lower: see the class.
 
         Raises:
             ZooError: if the characters alone need more than `size` ids, or there is no text.
 
         Source: Sennrich et al. 2016, "Neural Machine Translation of Rare Words with Subword Units".
         """
-        counts = _counts(texts)
+        counts = _counts(texts, lower)
         characters = collections.Counter()
         for token, count in counts.items():
             for character in token:
@@ -102,9 +109,15 @@ class SubWords(Vocabulary):
             raise ZooError(f"size={size} is too small: the characters of these texts need {least} ids, pieces some thousands.")
         pieces = alphabet + (_merged_pairs(counts, room, least) if least else [])
         if limit is None:
-            lengths = cls(pieces, limit=LARGEST_LIMIT, file=file).lengths(texts)
+            lengths = cls(pieces, limit=LARGEST_LIMIT, file=file, lower=lower).lengths(texts)
             limit = min(max(USUAL_LIMIT, 1 + int(np.quantile(lengths, 0.998, method="higher"))), LARGEST_LIMIT)
-        return cls(pieces, limit=limit, file=file)
+        return cls(pieces, limit=limit, file=file, lower=lower)
+
+    def limited(self, limit: int) -> "SubWords":
+        """The same vocabulary, of which a text has at most so many ids."""
+        same = copy.copy(self)
+        same.limit = limit
+        return same
 
     def lengths(self, texts):
         """How many ids each text of a `tf.data.Dataset` of string scalars has, int [N]."""
@@ -118,7 +131,7 @@ class SubWords(Vocabulary):
         # Strings are on the CPU. The numbers that cut them stay there too, or they would go to and fro in every step.
         with tf.device("/device:CPU:0"):
             text = tf.strings.substr(text, 0, min(16 * reach, tf.int32.max))  # bytes: beyond, it is not even looked at
-            text = tf.strings.substr(normalise(text), 0, reach, unit="UTF8_CHAR")
+            text = tf.strings.substr(normalise(text, lower=self.lower), 0, reach, unit="UTF8_CHAR")
             _, owners, ids, lengths = self.cut(text)
             return self.padded(ids, tf.math.unsorted_segment_sum(lengths, owners, tf.size(text)))
 
@@ -201,10 +214,10 @@ def word_counts(texts) -> dict[str, int]:
     return {token: count for token, count in _counts(texts).items() if any(map(str.isalpha, token))}
 
 
-def _counts(texts) -> dict[str, int]:
+def _counts(texts, lower: bool = False) -> dict[str, int]:
     """Pre-token → how often it occurs in a `tf.data.Dataset` of string scalars."""
     counts = collections.Counter()
-    for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text)))[0]):
+    for tokens in texts.batch(1024).map(lambda text: _pre_tokens(_mark_spaces(normalise(text, lower=lower)))[0]):
         counts.update(tokens.numpy().tolist())
     return {token.decode(): count for token, count in counts.items()}
 
