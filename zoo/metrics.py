@@ -143,19 +143,33 @@ def translation(model, test) -> dict[str, dict]:
 
     texts, references = zip(*[(text, list(refs)) for text, refs in test.as_numpy_iterator()], strict=True)
     columns = _columns(references)
-    answers = _answers(model, texts, "serving_default", "translation")
-    scores = bleu(answers, references) | _sacre("chrF", CHRF(), answers, columns)
-    scores |= _sacre("BLEU, greedy", BLEU(), _answers(model, texts, "greedy", "translation"), columns)
-    exact = [answer.encode() in refs for answer, refs in zip(answers, references, strict=True)]
+    given = answers_of(model, texts, "serving_default", "translation")
+    scores = bleu(given, references) | _sacre("chrF", CHRF(), given, columns)
+    scores |= _sacre("BLEU, greedy", BLEU(), answers_of(model, texts, "greedy", "translation"), columns)
+    exact = [answer.encode() in refs for answer, refs in zip(given, references, strict=True)]
     scores["right to the letter"] = proportion(np.array(exact))
-    pairs = [{"text": text, "translation": refs[0]} for text, refs in zip(texts, references, strict=True)]
+    return scores | token_accuracy(model, texts, [refs[0] for refs in references], "translation")
+
+
+def token_accuracy(model, texts, truths, name: str) -> dict[str, dict]:
+    """How often the next token of the truth is the likeliest one when those before it are given.
+
+    Args:
+        model: from `zoo.load`, with a signature `score`.
+        texts, truths: [N] each.
+        name: of the input of `score` that takes the truths.
+
+    Returns:
+        {"token accuracy": score}.
+    """
+    pairs = [{"text": text, name: truth} for text, truth in zip(texts, truths, strict=True)]
     counts = []
     for start in track(range(0, len(pairs), 64), description="Scoring"):
         counts += [
             (row["right"], row["tokens"]) for row in model.predict(pairs[start : start + 64], signature="score", batch_size=64)
         ]
     right, tokens = (sum(column) for column in zip(*counts, strict=True))
-    return scores | {"token accuracy": proportion(np.arange(tokens) < right)}
+    return {"token accuracy": proportion(np.arange(tokens) < right)}
 
 
 def bleu(answers, references) -> dict[str, dict]:
@@ -188,7 +202,7 @@ def captioning(model, test) -> dict[str, dict]:
 
     files, references = zip(*test.as_numpy_iterator(), strict=True)
     references = [[_plain(text.decode()) for text in texts] for texts in references]
-    answers = [_plain(text) for text in _answers(model, files, "serving_default", "caption")]
+    captions = [_plain(text) for text in answers_of(model, files, "serving_default", "caption")]
     shuffled = [*references[1:], references[0]]
 
     def bleu(order):
@@ -196,8 +210,8 @@ def captioning(model, test) -> dict[str, dict]:
 
     scores = {}
     for order in (4, 3, 2, 1):
-        scores |= _sacre(f"BLEU-{order}", bleu(order), answers, _columns(references), scale=100)
-    scores |= _sacre("BLEU-4 on shuffled images", bleu(4), answers, _columns(shuffled), scale=100)
+        scores |= _sacre(f"BLEU-{order}", bleu(order), captions, _columns(references), scale=100)
+    scores |= _sacre("BLEU-4 on shuffled images", bleu(4), captions, _columns(shuffled), scale=100)
     return scores
 
 
@@ -253,15 +267,15 @@ def _plain(caption: str) -> str:
     return " ".join(re.sub(r"[^\w']+|_", " ", caption.lower()).split())
 
 
-def _answers(model, inputs, signature, output) -> list[str]:
-    """One output for each raw input, asked for in the order of their lengths: less padding."""
+def answers_of(model, inputs, signature: str, output: str) -> list:
+    """One output of a model for each raw input, [N], asked for in the order of their lengths: less padding."""
     order = sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
-    answers = [""] * len(inputs)
+    found = [None] * len(inputs)
     for start in track(range(0, len(order), 64), description=f"Answering ({signature})"):
         rows = order[start : start + 64]
         for row, answer in zip(rows, model.predict([inputs[r] for r in rows], signature=signature, batch_size=64), strict=True):
-            answers[row] = answer[output]
-    return answers
+            found[row] = answer[output]
+    return found
 
 
 def _columns(references):
