@@ -12,6 +12,7 @@ RANDOM = np.random.default_rng(0)
 TOKENS = RANDOM.integers(1, VOCABULARY, (ROWS, STEPS)).astype("int32")
 MEMORY = RANDOM.normal(size=(ROWS, LENGTH, WIDTH)).astype("float32")
 MASK = np.arange(LENGTH) < np.array([6, 1, 3, 0])[:, None]
+SOURCE = RANDOM.integers(1, VOCABULARY, (ROWS, LENGTH)).astype("int32")
 
 DECODERS = {
     **{
@@ -19,7 +20,10 @@ DECODERS = {
         for cell in ("rnn", "gru", "lstm")
         for attention in ("multiplicative", "additive")
     },
+    "gru, copying": (layers.Decoder, {"cell": "gru", "embedding_dim": 4, "units": 6, "copy": True}),
+    "lstm, coverage": (layers.Decoder, {"cell": "lstm", "embedding_dim": 4, "units": 6, "copy": True, "coverage": True}),
     "transformer": (layers.TransformerDecoder, {"units": 8}),
+    "transformer, coverage": (layers.TransformerDecoder, {"units": 8, "copy": True, "coverage": True}),
     "transformer with two heads": (layers.TransformerDecoder, {"units": 128}),
 }
 each_decoder = pytest.mark.parametrize("name", DECODERS)
@@ -36,7 +40,7 @@ def decoder(name, layers=2, **options):
 
 
 def one_by_one(layer, mask):
-    state, context = layer.prepare(tf.constant(MEMORY), mask, STEPS)
+    state, context = layer.prepare(tf.constant(MEMORY), mask, STEPS, tf.constant(SOURCE))
     logits = []
     for position in range(STEPS):
         step, state = layer.step(tf.constant(TOKENS[:, position]), tf.constant(position), state, context)
@@ -49,7 +53,7 @@ def one_by_one(layer, mask):
 @pytest.mark.parametrize("depth", [1, 3])
 def test_all_steps_at_once_say_the_same_as_one_after_the_other(name, mask, depth):
     layer = decoder(name, layers=depth)
-    logits, weights = layer(TOKENS, MEMORY, mask)
+    logits, weights = layer(TOKENS, MEMORY, mask, SOURCE)
     assert logits.dtype == tf.float32
     assert logits.shape == (ROWS, STEPS, VOCABULARY)
     assert weights.shape == (ROWS, STEPS, LENGTH)
@@ -59,25 +63,25 @@ def test_all_steps_at_once_say_the_same_as_one_after_the_other(name, mask, depth
 @each_decoder
 def test_it_looks_at_valid_steps_alone(name):
     layer = decoder(name)
-    logits, weights = layer(TOKENS, MEMORY, MASK)
+    logits, weights = layer(TOKENS, MEMORY, MASK, SOURCE)
     np.testing.assert_allclose(tf.reduce_sum(weights, axis=2), np.repeat(MASK.any(1)[:, None], STEPS, axis=1), atol=1e-6)
     assert not weights.numpy()[np.broadcast_to(~MASK[:, None], weights.shape)].any()
     others = np.where(MASK[..., None], MEMORY, 100)
-    np.testing.assert_allclose(layer(TOKENS, others, MASK)[0], logits, atol=1e-5)
-    longer = np.pad(others, [(0, 0), (0, 3), (0, 0)]), np.pad(MASK, [(0, 0), (0, 3)])
+    np.testing.assert_allclose(layer(TOKENS, others, MASK, SOURCE)[0], logits, atol=1e-5)
+    longer = np.pad(others, [(0, 0), (0, 3), (0, 0)]), *(np.pad(each, [(0, 0), (0, 3)]) for each in (MASK, SOURCE))
     np.testing.assert_allclose(layer(TOKENS, *longer)[0], logits, atol=1e-5)
 
 
 @each_decoder
 def test_the_memory_and_all_tokens_before_matter_and_none_after(name):
     layer = decoder(name)
-    logits = layer(TOKENS, MEMORY, MASK)[0].numpy()
+    logits = layer(TOKENS, MEMORY, MASK, SOURCE)[0].numpy()
     tokens = TOKENS.copy()
     tokens[:, 2] = tokens[:, 2] % (VOCABULARY - 1) + 1
-    changed = np.abs(layer(tokens, MEMORY, MASK)[0] - logits).max(axis=(0, 2))
+    changed = np.abs(layer(tokens, MEMORY, MASK, SOURCE)[0] - logits).max(axis=(0, 2))
     assert (changed[:2] < 1e-5).all()
     assert (changed[2:] > 1e-4).all()
-    memory = np.abs(layer(TOKENS, MEMORY + 1, MASK)[0] - logits).max(axis=(1, 2))
+    memory = np.abs(layer(TOKENS, MEMORY + 1, MASK, SOURCE)[0] - logits).max(axis=(1, 2))
     assert (memory[:3] > 1e-3).all()
     assert memory[3] < 1e-5
 
@@ -86,7 +90,7 @@ def test_the_memory_and_all_tokens_before_matter_and_none_after(name):
 def test_all_weights_learn(name):
     layer = decoder(name)
     with tf.GradientTape() as tape:
-        logits, _ = layer(TOKENS, MEMORY, MASK, training=True)
+        logits, _ = layer(TOKENS, MEMORY, MASK, SOURCE, training=True)
         loss = tf.reduce_sum(tf.nn.log_softmax(logits)[..., 0])
     for weight, gradient in zip(layer.trainable_weights, tape.gradient(loss, layer.trainable_weights), strict=True):
         gradient = tf.convert_to_tensor(gradient)
@@ -97,7 +101,8 @@ def test_all_weights_learn(name):
 @each_decoder
 def test_shapes_and_configuration(name):
     layer = decoder(name, dropout=0.25)
-    symbolic = layer(keras.Input((None,), dtype="int32"), keras.Input((None, WIDTH)))
+    source = keras.Input((None,), dtype="int32")
+    symbolic = layer(keras.Input((None,), dtype="int32"), keras.Input((None, WIDTH)), source=source)
     assert [tensor.shape for tensor in symbolic] == [(None, None, VOCABULARY), (None, None, None)]
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(layer))
     assert type(again) is type(layer)

@@ -5,6 +5,7 @@ from zoo.layers.decoder import Decoder, TransformerDecoder
 from zoo.layers.dropout import WordDropout
 from zoo.layers.efficientnet import efficientnet_lite0, load_imagenet
 from zoo.layers.ngrams import BigramEmbedding, NGramLinear
+from zoo.layers.pointer import Pointer
 from zoo.layers.pooling import MaxMeanPooling
 from zoo.layers.recurrent import GRU, LSTM, SimpleRNN
 from zoo.layers.repeat import RepeatRows
@@ -22,6 +23,7 @@ __all__ = [
     "MaxMeanPooling",
     "MultiplicativeAttention",
     "NGramLinear",
+    "Pointer",
     "RepeatRows",
     "SimpleRNN",
     "SinusoidalPositions",

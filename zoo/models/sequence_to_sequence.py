@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from zoo import decoding, metrics
+from zoo import metrics
 from zoo.data.pair_profile import FEW, OFTEN
+from zoo.errors import ZooError
 from zoo.layers import checks
 from zoo.layers.attention import ATTENTIONS
 from zoo.layers.decoder import make_decoder
@@ -13,13 +14,10 @@ from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import SubWords, sentence_rows, split_sentences
 from zoo.preprocessing.sentences import lowered
 from zoo.registry import register_model
-from zoo.tasks import Writer, shared, signature
-from zoo.tasks.writer import BEAM_WIDTH, log_probabilities, shifted
+from zoo.tasks import TextToText, shared, signature
 
 EXAMPLES = ("¿Dónde está la biblioteca?", "No sé qué decir.", "Mi hermana compró un coche rojo ayer.")
 
-BLOCK = 64  # rows that are searched at once
-IDS = tf.TensorSpec([None], tf.int32)  # of one row
 MOSTLY = 0.9  # the share of single sentences among the sources from which on texts are translated one by one
 MARGIN = 10  # tokens that a translation may have beyond a multiple of its source's
 
@@ -37,6 +35,8 @@ def sequence_to_sequence(
     embedding_dim=None,
     source_scale=None,
     attention="multiplicative",
+    copy=False,
+    coverage=False,
     dropout=0.0,
 ):
     """Maps a sequence to another one of any length: encoder, attention, decoder.
@@ -53,6 +53,8 @@ def sequence_to_sequence(
         source_scale: standard deviation of the source's token vectors at the start, but of a transformer's; if None they are
             as small as Keras draws them, from which a recurrence that has few steps to learn in hears hardly anything.
         attention: "multiplicative" or "additive"; a transformer has its own.
+        copy: the decoder may copy tokens of the source: both have the same ids then. The weights are those of the copying.
+        coverage: what was looked at for copying is known from then on; with `copy` alone.
         dropout: share of the features dropped in training.
 
     Returns:
@@ -62,12 +64,16 @@ def sequence_to_sequence(
     Raises:
         ZooError: if an argument is out of range.
 
-    Source: Bahdanau et al. 2015 and Luong et al. 2015; Vaswani et al. 2017 for the transformer.
+    Source: Bahdanau et al. 2015 and Luong et al. 2015; Vaswani et al. 2017 for the transformer; See et al. 2017 for copying.
     """
     checks.shared(cell=cell, units=units, layers=layers, dropout=dropout)
     checks.one_of(attention=(attention, ATTENTIONS))
     checks.at_least(source_size=(source_size, 2), target_size=(target_size, SubWords.RESERVED + 1))
     checks.at_least(encoder_layers=(encoder_layers, 1), embedding_dim=(embedding_dim, 1))
+    if copy and source_size != target_size:
+        raise ZooError(f"copy needs one vocabulary: source_size={source_size} and target_size={target_size} have to be equal.")
+    if coverage and not copy:
+        raise ZooError("coverage=True has a meaning with copy=True alone.")
     source = keras.Input((None,), dtype="int32", name="source")
     target = keras.Input((None,), dtype="int32", name="target")
     mask = keras.ops.not_equal(source, 0)
@@ -79,15 +85,15 @@ def sequence_to_sequence(
         x, mask, cell=cell, units=units, layers=encoder_layers, bidirectional=bidirectional, dropout=dropout
     )
     memory = keras.layers.Dropout(dropout, name="memory_dropout")(memory)
-    options = {"embedding_dim": width, "attention": attention, "dropout": dropout}
+    options = {"embedding_dim": width, "attention": attention, "dropout": dropout, "copy": copy, "coverage": coverage}
     decoder = make_decoder(target_size, cell=cell, units=units, layers=layers, **options)
-    logits, weights = decoder(target, memory, mask)
+    logits, weights = decoder(target, memory, mask, *([source] if copy else []))
     return keras.Model(
         {"source": source, "target": target}, {"logits": logits, "attention": weights}, name="sequence_to_sequence"
     )
 
 
-class Translator(Writer):
+class Translator(TextToText):
     """Texts to texts, around a `sequence_to_sequence` model.
 
     Args:
@@ -104,8 +110,8 @@ class Translator(Writer):
     """
 
     codecs = {"source_words": SubWords, "target_words": SubWords}  # noqa: RUF012 - read only
-    options = (*Writer.options, "by_sentence", "expansion", "fold")
-    writes = "target_words"
+    options = (*TextToText.options, "by_sentence", "expansion", "fold")
+    answer = "translation", "translations"
     measure = staticmethod(metrics.translation)
 
     # Found on 2,000 pairs of sentences, 3,000 numerals and 3,000 reversed strings.
@@ -135,20 +141,6 @@ class Translator(Writer):
     def rows(self):
         """See `Task.rows`."""
         return super().rows | {"source_embedding/embeddings": (self.source_words.file, SubWords.RESERVED)}
-
-    @property
-    def takes(self):
-        """See `Task.takes`."""
-        return {side: tf.TensorSpec([], tf.string) for side in ("text", "translation")}
-
-    def inputs(self, text):
-        """Texts, string [N] → ids, int32 [N, S]."""
-        return self.source_words(text)
-
-    def encode_example(self, source, target):
-        """(source text, target text) → (source and the target's tokens before each step), the target's tokens and the end."""
-        before, after = shifted(self.target_words, target)
-        return {"source": self.inputs(source), "target": before}, after
 
     def length(self, inputs, targets):
         """Number of tokens of the longer side."""
@@ -233,25 +225,8 @@ class Translator(Writer):
         if len(longer) < FEW:  # else the usual buckets, which are those of Tatoeba
             self.buckets = tuple(sorted({max(int(np.quantile(longer, share)), 1) for share in (0.4, 0.7, 0.95, 1)}))
 
-    # A text is translated sentence by sentence, in capitals if it is. Where a translation is not that of the whole text, `cut`
-    # is true: the text was too long, see `sentence_rows`, or the translation of one of its sentences. A `score` is the natural
-    # log of a translation's probability, its end included unless it was cut at its limit; of several sentences the sum.
-
-    @signature(text=tf.string)
-    def serving_default(self, text):
-        """Text → translation, score, cut."""
-        return _best(*self._every(text))
-
-    @signature(text=tf.string)
-    def greedy(self, text):
-        """The same by the likeliest token at each step, quicker than by beam search."""
-        return _best(*self._translated(text, self._greedy, 1))
-
-    @signature(text=tf.string)
-    def beam(self, text):
-        """Text → all hypotheses, best first."""
-        texts, scores, cut = self._every(text)
-        return {"translations": texts, "scores": scores, "cut": cut}
+    # A text is translated sentence by sentence, in capitals if it is, and its `score` is the sum of theirs. It is `cut` where
+    # it is too long, see `sentence_rows`, or the translation of one of its sentences is.
 
     @signature(text=tf.string)
     def attention(self, text):
@@ -267,38 +242,14 @@ class Translator(Writer):
             "translation": tf.where(loud, tf.strings.upper(texts, encoding="utf-8"), texts),
             "source_tokens": self.source_words.pieces(source),
             "target_tokens": self.tokens(best),
-            "weights": self.attended(memory, source != 0, best),
+            "weights": self.attended(memory, source, best),
             "cut": rows.cut | several | self._unfinished(source, best.lengths),
         }
 
     @signature(text=tf.string, translation=tf.string)
     def score(self, text, translation):
         """Both texts as they are, as one sentence each → log-probability of the translation, its tokens, those foreseen."""
-        source = self.inputs(text)
-        before, after = shifted(self.target_words, translation)
-        logits, _ = self.reread(before, self._encode(source), source != 0)
-        return dict(zip(("score", "tokens", "right"), log_probabilities(logits, after), strict=True))
-
-    @shared(source=IDS)
-    def _encode(self, source):
-        return self.remember("source", source)
-
-    @shared(source=IDS, memory=lambda task: task.memory)
-    def _search(self, source, memory):
-        return self.beams(memory, source != 0, self._limits(source))
-
-    @shared(before=IDS, memory=lambda task: task.memory, mask=tf.TensorSpec([None], tf.bool))
-    def reread(self, before, memory, mask):
-        """See `Writer.reread`."""
-        return super().reread(before, memory, mask)
-
-    @shared(text=tf.string)
-    def _every(self, text):
-        return self._translated(text, self._search, BEAM_WIDTH)
-
-    def _greedy(self, source, memory):
-        decoded = self.write(memory, source != 0, limits=self._limits(source))
-        return decoding.Decoded(*(each[:, None] for each in decoded))
+        return self._scored(text, translation)
 
     @shared(text=tf.string)
     def _read(self, text):
@@ -311,8 +262,8 @@ class Translator(Writer):
         fold = self.fold and any(piece != piece.upper() for piece in self.source_words.vocabulary)
         return sentence_rows(self.source_words, text, by_sentence=self.by_sentence, fold=fold)
 
-    def _translated(self, text, search, width):
-        """Translations string [N, width], their log-probabilities, and whether the first is cut, bool [N]."""
+    def _answers(self, text, search, width):
+        """See `TextToText._answers`."""
         rows, memory = self._read(text)
         texts, scores, cut = self._in_blocks(search, width, rows.ids, memory)
         count = tf.size(text)
@@ -327,58 +278,8 @@ class Translator(Writer):
         lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
         return tf.where(lengths > 0, tf.minimum(self.expansion * lengths + MARGIN, self.target_words.limit), 0)
 
-    def _unfinished(self, source, lengths):
-        """Which translations, of so many tokens, were cut at their limits; not those of empty texts."""
-        limits = self._limits(source)
-        return (lengths >= limits) & (limits > 0)
-
-    def _in_blocks(self, search, width, source, memory):
-        """Searches a block of rows at a time, those of like lengths together: many rows take time, but no more memory.
-
-        Args:
-            search: (source, memory) → `Decoded` of [R, width, ...].
-            width: number of its hypotheses.
-            source: int32 [R, S].
-            memory: float [R, S, M].
-
-        Returns:
-            Translations string [R, width], their log-probabilities, and whether the first is cut, int32 [R].
-        """
-        lengths = tf.reduce_sum(tf.cast(source != 0, tf.int32), axis=1)
-        order = tf.argsort(lengths, stable=True)
-
-        def block(start, texts, scores, cut):
-            chosen = order[start : start + BLOCK]
-            longest = tf.maximum(tf.reduce_max(tf.gather(lengths, chosen)), 1)
-            ids = tf.gather(source, chosen)[:, :longest]
-            found = search(ids, tf.gather(memory, chosen)[:, :longest])
-            shape, length = tf.shape(found.lengths), tf.shape(found.tokens)[2]
-            new = self.target_words.decode(tf.reshape(found.tokens, [shape[0] * shape[1], length]))
-            unfinished = tf.cast(self._unfinished(ids, found.lengths[:, 0]), tf.int32)
-            return (
-                start + BLOCK,
-                tf.concat([texts, tf.reshape(new, shape)], axis=0),
-                tf.concat([scores, found.log_probs], axis=0),
-                tf.concat([cut, unfinished], axis=0),
-            )
-
-        nothing = tf.zeros([0, width], tf.string), tf.zeros([0, width]), tf.zeros([0], tf.int32)
-        _, *found = tf.while_loop(
-            lambda start, *_: start < tf.size(order),
-            block,
-            (0, *nothing),
-            shape_invariants=(*map(tf.TensorShape, ([], [None, width], [None, width], [None])),),
-            parallel_iterations=1,
-        )
-        back = tf.argsort(order)
-        return tuple(tf.gather(each, back) for each in found)
-
 
 def _share(flags) -> float:
     """The share of bool tensors, a list of [N], that is true; 1 where there are none."""
     flags = tf.concat(flags, axis=0)
     return float(tf.reduce_mean(tf.cast(flags, tf.float32))) if tf.size(flags) else 1.0
-
-
-def _best(texts, scores, cut):
-    return {"translation": texts[:, 0], "score": scores[:, 0], "cut": cut}

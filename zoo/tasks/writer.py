@@ -69,20 +69,21 @@ class Writer(Task):
         """The memory of a row, float [S, M]."""
         return tf.TensorSpec([None, self.model.get_layer("memory_dropout").output.shape[-1]], tf.float32)
 
-    def write(self, memory, mask, *, limits, search=decoding.greedy, **options) -> decoding.Decoded:
+    def write(self, memory, mask, *, limits, source=None, search=decoding.greedy, **options) -> decoding.Decoded:
         """Writes an answer to each row of a memory.
 
         Args:
             memory: float [N, S, M].
             mask: bool [N, S].
             limits: most tokens of each row, int32 [N].
+            source: ids of the memory's steps, int32 [N, S], for a decoder that copies.
             search: a function of `zoo.decoding`.
             **options: of that function.
         """
         with weights_read_once(self.model):
             decoder = self.model.get_layer("decoder")
             longest = tf.reduce_max(tf.concat([limits, [0]], axis=0))
-            state, context = decoder.prepare(memory, mask, longest + 1)
+            state, context = decoder.prepare(memory, mask, longest + 1, source)
 
             def step(tokens, position, state, context):
                 logits, state = decoder.step(tokens, position, state, context)
@@ -90,20 +91,20 @@ class Writer(Task):
 
             return search(step, state, context, limits=limits, **MARKS, **options)
 
-    def beams(self, memory, mask, limits) -> decoding.Decoded:
+    def beams(self, memory, mask, limits, *, source=None) -> decoding.Decoded:
         """The best answers to each row, of [N, BEAM_WIDTH, ...]; arguments as of `write`."""
         options = {"width": BEAM_WIDTH, "length_penalty": self.length_penalty}
-        return self.write(memory, mask, limits=limits, search=decoding.beam_search, **options)
+        return self.write(memory, mask, limits=limits, source=source, search=decoding.beam_search, **options)
 
-    def reread(self, before, memory, mask):
-        """Logits float [N, T, V] and attention float [N, T, S] of tokens that are given, int32 [N, T]."""
-        return self.model.get_layer("decoder")(before, memory, mask)
+    def reread(self, before, memory, *seen):
+        """Logits float [N, T, V] and attention float [N, T, S] of tokens that are given, int32 [N, T]; `seen` is the mask."""
+        return self.model.get_layer("decoder")(before, memory, *seen)
 
-    def attended(self, memory, mask, decoded):
+    def attended(self, memory, seen, decoded):
         """How the decoder looks at its memory as it reads an answer: `Decoded` → float32 [N, L + 1, S], zeros after the end."""
         before = tf.pad(decoded.tokens, [[0, 0], [1, 0]], constant_values=SubWords.START)
         written = tf.sequence_mask(decoded.lengths + 1, tf.shape(before)[1])
-        _, weights = self.reread(before, memory, mask)
+        _, weights = self.reread(before, memory, seen)
         return tf.where(written[..., None], weights, 0.0)
 
     def tokens(self, decoded):
