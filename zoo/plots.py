@@ -68,7 +68,7 @@ def alignment(answer: dict, path) -> Figure:
     """Draws how much each written token looks at each token that was read.
 
     Args:
-        answer: of a translator's signature `attention`: `translation`, `source_tokens` [S], `target_tokens` [T], `weights`
+        answer: of a signature `attention`: `translation` or `summary`, `source_tokens` [S], `target_tokens` [T], `weights`
             [T, S].
         path: where the picture is written; an older one is replaced.
 
@@ -90,7 +90,8 @@ def alignment(answer: dict, path) -> Figure:
     axes.set_yticks(range(len(target)), _readable(target), **AS_IT_IS)
     axes.xaxis.tick_top()
     axes.tick_params(length=0)
-    axes.set_title(_wrapped(answer["translation"], max(width, 5)), loc="left", pad=10, **AS_IT_IS)
+    text = next(answer[name] for name in ("translation", "summary") if name in answer)
+    axes.set_title(_wrapped(text, max(width, 5)), loc="left", pad=10, **AS_IT_IS)
     tall = max(height, 1.0)
     bar = figure.add_axes((1 + 0.15 / width, 1 - tall / height, 0.12 / width, tall / height))
     figure.colorbar(picture, bar, label="weight").outline.set_visible(False)

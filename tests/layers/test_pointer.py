@@ -60,7 +60,7 @@ def reference(weights, states=STATES, memory=MEMORY, logits=LOGITS):
 
 def numbers(layer):
     """Path below the layer → float64."""
-    return {weight.path.removeprefix(f"{layer.name}/"): np.array(weight, "float64") for weight in layer.weights}
+    return {weight.path.removeprefix(f"{layer.name}/"): np.array(weight.numpy(), "float64") for weight in layer.weights}
 
 
 @each_kind
@@ -93,7 +93,7 @@ def test_gradients_are_those_of_plain_loops(coverage):
         """The slope of the loss where `change(values, step)` moves one number of the weights or of what comes in."""
         slopes = []
         for step in (1e-5, -1e-5):
-            weights, given = numbers(layer), {name: np.array(value, "float64") for name, value in ins.items()}
+            weights, given = numbers(layer), {name: np.array(value.numpy(), "float64") for name, value in ins.items()}
             change(weights | given, step)
             slopes.append(nll(reference(weights, **given)[0]))
         return (slopes[0] - slopes[1]) / 2e-5
