@@ -172,7 +172,8 @@ def render(card: dict, name: str | None = None) -> str:
     signatures = {key: score["signature"] for key, score in card["scores"].items() if "signature" in score}
     if signatures:  # without it a BLEU cannot be compared with another
         words = "; ".join(f"{prose(key)} {code(value)}" for key, value in signatures.items())
-        lines += ["", f"sacreBLEU signatures: {words}."]
+        names_itself = any(value.startswith("rouge-score") for value in signatures.values())
+        lines += ["", f"{'Signatures' if names_itself else 'sacreBLEU signatures'}: {words}."]
     lines += findings.rendered(card)
     lines += ["", "## Where it comes from", "", "| | |", "|---|---|"]
     facts = {
