@@ -48,8 +48,8 @@ class Config(zoo.RunConfig):
     dropout: float = 0.4
     # Share of the probability that a target gives to all other tokens alike.
     label_smoothing: float = 0.1
-    # Exponent of the length in beam search's ranking; chosen on validation.
-    length_penalty: float = 1.0
+    # Exponent of the length in beam search's ranking (default: the best of some on validation, after training).
+    length_penalty: float | None = None
     # A text file of your own, "text<TAB>summary" on each line, in place of AESLC.
     pairs: Path | None = None
     # By then the training mails are known by heart.

@@ -25,7 +25,6 @@ def summaries(model, test) -> dict[str, dict]:
         ZooError: see `rouge`.
     """
     texts, references = zip(*[(text, [ref.decode() for ref in refs]) for text, refs in test.as_numpy_iterator()], strict=True)
-    _scorer()  # without it, known before the model is asked
     scores = rouge(metrics.answers_of(model, texts, "serving_default", "summary"), references)
     greedy = rouge(metrics.answers_of(model, texts, "greedy", "summary"), references)
     scores |= {f"{name}, greedy": score for name, score in greedy.items()}
@@ -47,8 +46,8 @@ def rouge(answers, references) -> dict[str, dict]:
 
     Source: Lin 2004, "ROUGE: A Package for Automatic Evaluation of Summaries".
     """
-    scorer = _scorer()
-    found = [scorer.score_multi(refs, answer) for refs, answer in zip(references, answers, strict=True)]
+    counter = scorer()
+    found = [counter.score_multi(refs, answer) for refs, answer in zip(references, answers, strict=True)]
     values = 100 * np.array([[each[kind].fmeasure for kind in KINDS.values()] for each in found])
     random = np.random.default_rng(SEED)
     samples = [values[random.integers(0, len(values), len(values))].mean(axis=0) for _ in range(SAMPLES)]
@@ -60,7 +59,8 @@ def rouge(answers, references) -> dict[str, dict]:
     }
 
 
-def _scorer():
+def scorer():
+    """What counts the words, of the package; raises `ZooError` if it is not installed."""
     try:
         from rouge_score.rouge_scorer import RougeScorer
     except ImportError as error:

@@ -1,5 +1,7 @@
 """A summarizer: what it reads, how it writes, what it says of itself; and the recipe `email_subjects`."""
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -131,6 +133,25 @@ def test_an_example_is_in_lower_case_and_no_longer_than_a_summary_may_be(export)
         np.count_nonzero(ids),
         np.count_nonzero(ids),
     ]
+
+
+def test_the_length_penalty_is_chosen_on_validation_where_none_was_given(export, monkeypatch, capsys):
+    task = copy.copy(export.task)
+    given = task.length_penalty
+    monkeypatch.setattr(
+        task,
+        "signatures",
+        lambda: {"serving_default": lambda text: {"summary": tf.where(task.length_penalty == 1.5, text, "-")}},
+    )
+    texts = [f"budget {number}" for number in range(120)]
+    validation = tf.data.Dataset.from_tensor_slices((texts, texts))
+    for is_open, held_out, chosen in ((False, validation, given), (True, validation.take(20), given), (True, validation, 1.5)):
+        task.is_open = is_open
+        task.calibrate(held_out)
+        assert task.length_penalty == chosen
+    assert "Length penalty 1.5: mean ROUGE of 120 texts of validation" in capsys.readouterr().out
+    assert task.config()["length_penalty"] == 1.5
+    assert not task.from_config(task.config(), task.assets, task.examples).is_open
 
 
 def test_a_summary_has_a_token(export):

@@ -15,6 +15,8 @@ EXAMPLES = (
     "Don't forget that we are having lunch with the new analysts today at noon.",
 )
 
+PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)  # to choose from
+FEW, MOST, BATCH = 100, 500, 50  # texts of validation: of fewer nothing is chosen, of more not all are written
 BYTES = 16  # of a piece, at most of what is looked at
 
 
@@ -29,7 +31,8 @@ class Summarizer(TextToText):
         words: the vocabulary of texts and summaries.
         longest: most tokens of a summary.
         label_smoothing: see `TokenCrossentropy`.
-        length_penalty: exponent of the length in the ranking of hypotheses; 0 prefers short ones.
+        length_penalty: exponent of the length in the ranking of hypotheses; 0 prefers short ones. If None, `zoo.fit` chooses
+            it on validation.
         examples: texts for the warm-up, the card and the tests.
 
     Raises:
@@ -44,10 +47,12 @@ class Summarizer(TextToText):
     # mails and their subject lines: a quarter fits into the first, half into the second, four of five into the third
     buckets = (6, 9, 15, 32)
 
-    def __init__(self, model, words, *, longest=32, label_smoothing=0.1, length_penalty=1.0, examples=EXAMPLES):
+    def __init__(self, model, words, *, longest=32, label_smoothing=0.1, length_penalty=None, examples=EXAMPLES):
         if longest < 1:
             raise ZooError(f"longest must be at least 1, not {longest}: a summary has a token.")
-        options = {"longest": longest, "label_smoothing": label_smoothing, "length_penalty": length_penalty}
+        self.is_open = length_penalty is None
+        penalty = PENALTIES[len(PENALTIES) // 2] if self.is_open else length_penalty
+        options = {"longest": longest, "label_smoothing": label_smoothing, "length_penalty": penalty}
         self.source_words, self.target_words = words, words.limited(longest)
         super().__init__(model, examples, words=words, **options)
 
@@ -62,6 +67,30 @@ class Summarizer(TextToText):
             tf.reduce_sum(tf.cast(ids != 0, tf.int32), axis=-1) for ids in (inputs["source"], inputs["target"], targets)
         )
         return {"source": read, "target": before}, tf.maximum(before, after)
+
+    def adapt(self, train, *, seed=0):
+        """See `Task.adapt`; what measures is asked for before hours of training."""
+        rouge.scorer()
+
+    def calibrate(self, validation):
+        """Chooses the length penalty where none was given: the best mean of the kinds of ROUGE, on some of validation."""
+        pairs = list(validation.as_numpy_iterator())
+        pairs = sorted(pairs[:: max(len(pairs) // MOST, 1)][:MOST], key=lambda pair: len(pair[0]))
+        if not self.is_open or len(pairs) < FEW:
+            return
+        texts, references = zip(*[(text, [summary.decode()]) for text, summary in pairs], strict=True)
+        found = {}
+        for self.length_penalty in PENALTIES:
+            answer, written = self.signatures()["serving_default"], []
+            for start in range(0, len(texts), BATCH):
+                written += [text.decode() for text in answer(tf.constant(texts[start : start + BATCH]))["summary"].numpy()]
+            scores = rouge.rouge(written, references)
+            found[self.length_penalty] = sum(score["value"] for score in scores.values()) / len(scores)
+        self.length_penalty = max(found, key=found.get)
+        words = ", ".join(f"{value:.2f} with {penalty:g}" for penalty, value in found.items())
+        print(
+            f"Length penalty {self.length_penalty:g}, by the mean ROUGE of {len(texts):,} of validation: {words}.", flush=True
+        )
 
     @signature(text=tf.string)
     def attention(self, text):
