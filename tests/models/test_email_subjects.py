@@ -138,11 +138,11 @@ def test_an_example_is_in_lower_case_and_no_longer_than_a_summary_may_be(export)
 def test_the_length_penalty_is_chosen_on_validation_where_none_was_given(export, monkeypatch, capsys):
     task = copy.copy(export.task)
     given = task.length_penalty
-    monkeypatch.setattr(
-        task,
-        "signatures",
-        lambda: {"serving_default": lambda text: {"summary": tf.where(task.length_penalty == 1.5, text, "-")}},
-    )
+
+    def answer(text):
+        return {"summary": tf.where(task.length_penalty == 1.5, text, "-")}
+
+    monkeypatch.setattr(task, "signatures", lambda: {"serving_default": answer})
     texts = [f"budget {number}" for number in range(120)]
     validation = tf.data.Dataset.from_tensor_slices((texts, texts))
     for is_open, held_out, chosen in ((False, validation, given), (True, validation.take(20), given), (True, validation, 1.5)):
