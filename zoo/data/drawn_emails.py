@@ -71,7 +71,7 @@ CLOSING = ("Thanks", "Regards", "Best", "Thank you", "See you")
 GREETING = ("{name},", "Hi {name},", "Dear {name},", "{name}:", "All,")
 
 
-def drawn_emails(train: int = 2_000, validation: int = 200, test: int = 200, seed: int = 0) -> dict[str, Emails]:
+def drawn_emails(train: int = 1_000, validation: int = 150, test: int = 150, seed: int = 0) -> dict[str, Emails]:
     """Generates e-mails with subject lines, none twice.
 
     Args:
