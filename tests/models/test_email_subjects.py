@@ -149,7 +149,7 @@ def test_the_length_penalty_is_chosen_on_validation_where_none_was_given(export,
         task.is_open = is_open
         task.calibrate(held_out)
         assert task.length_penalty == chosen
-    assert "Length penalty 1.5: mean ROUGE of 120 texts of validation" in capsys.readouterr().out
+    assert "Length penalty 1.5, by the mean ROUGE of 120 of validation" in capsys.readouterr().out
     assert task.config()["length_penalty"] == 1.5
     assert not task.from_config(task.config(), task.assets, task.examples).is_open
 

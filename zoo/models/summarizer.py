@@ -78,7 +78,7 @@ class Summarizer(TextToText):
         pairs = sorted(pairs[:: max(len(pairs) // MOST, 1)][:MOST], key=lambda pair: len(pair[0]))
         if not self.is_open or len(pairs) < FEW:
             return
-        texts, references = zip(*[(text, [summary.decode()]) for text, summary in pairs], strict=True)
+        texts, references = zip(*[(text, [summary.decode("utf-8", "replace")]) for text, summary in pairs], strict=True)
         found = {}
         for self.length_penalty in PENALTIES:
             answer, written = self.signatures()["serving_default"], []
@@ -88,9 +88,8 @@ class Summarizer(TextToText):
             found[self.length_penalty] = sum(score["value"] for score in scores.values()) / len(scores)
         self.length_penalty = max(found, key=found.get)
         words = ", ".join(f"{value:.2f} with {penalty:g}" for penalty, value in found.items())
-        print(
-            f"Length penalty {self.length_penalty:g}, by the mean ROUGE of {len(texts):,} of validation: {words}.", flush=True
-        )
+        chosen = f"Length penalty {self.length_penalty:g}, by the mean ROUGE of {len(texts):,} of validation"
+        print(f"{chosen}: {words}.", flush=True)
 
     @signature(text=tf.string)
     def attention(self, text):
