@@ -53,7 +53,7 @@ class Config(zoo.RunConfig):
     # A text file of your own, "text<TAB>summary" on each line, in place of AESLC.
     pairs: Path | None = None
     # By then the training mails are known by heart.
-    usual_epochs: ClassVar[int] = 15
+    usual_epochs: ClassVar[int] = 8
     # Mails in a batch of the longest; one of short mails holds five times as many.
     batch_size: int = 16
     # Half as much again as usual, for batches of short mails are large.
