@@ -61,6 +61,9 @@ def test_a_recipe_runs_from_data_to_artefact(recipe, import_recipe, tiny_artefac
 @pytest.mark.parametrize("recipe", families.RECIPES.values(), ids=lambda recipe: recipe.name)
 def test_a_recipe_goes_on_from_an_artefact(recipe, import_recipe, tmp_path, capsys, monkeypatch):
     """With the classes of the data, where there are any."""
+    versions = find.versions(ROOT / "saved_models" / recipe.name)
+    if not versions:
+        pytest.skip(f"no artefact of {recipe.name} is published yet")
 
     def load_task(name, **labels):
         raise zoo.ZooError(f"asked for {name} with {labels}")
@@ -71,7 +74,7 @@ def test_a_recipe_goes_on_from_an_artefact(recipe, import_recipe, tmp_path, caps
     module = import_recipe(ROOT / "recipes" / f"{recipe.name}.py")
     with pytest.raises(SystemExit):
         configs.run(module.main, ["--data", "sample", "--from", recipe.name, "--runs", str(tmp_path)])
-    task = cards.read(ROOT / "saved_models" / recipe.name / str(find.versions(ROOT / "saved_models" / recipe.name)[-1]))["task"]
+    task = cards.read(ROOT / "saved_models" / recipe.name / str(versions[-1]))["task"]
     assert module.Config.family == task["class"]
     said = capsys.readouterr().err.splitlines()[-1]
     assert re.search(
