@@ -225,6 +225,13 @@ def test_a_text_is_shown_in_pieces():
     assert tagged.pieces("", [], []) == []
 
 
+def test_labels_side_by_side_have_colours_of_their_own():
+    labels = [*"abcdefgh", "LOC", "ORG"]
+    assert len(set(tagged.colours(labels).values())) == len(labels)
+    assert tagged.colours(["LOC"]).keys() == {"LOC"}
+    assert len(tagged.colours(map(str, range(30)))) == 30
+
+
 def test_a_terminal_shows_labels_in_colour_and_a_pipe_fields(monkeypatch, capsys):
     text = "play jazz by Nina Simone"
     assert not cli._in_colour(text, ANSWER)
@@ -234,7 +241,7 @@ def test_a_terminal_shows_labels_in_colour_and_a_pipe_fields(monkeypatch, capsys
     said = re.sub(r"\x1b\[[\d;]*m", "", capsys.readouterr().out)
     assert " ".join(said.split()) == "play jazz genre by Nina Simone artist PlayMusic 0.5000"
     line = tagged.coloured(text, ANSWER)
-    assert {str(span.style).split()[-1] for span in line.spans} == {tagged.colour("genre"), tagged.colour("artist")}
+    assert {str(span.style).split()[-1] for span in line.spans} == set(tagged.colours(["genre", "artist"]).values())
 
 
 def test_sentences_are_drawn(tmp_path):

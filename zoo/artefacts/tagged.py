@@ -6,9 +6,14 @@ import zlib
 COLOURS = ("#ffd166", "#8ecae6", "#95d5b2", "#f4a6a6", "#cdb4db", "#f6bd60", "#a8dadc", "#e9c46a", "#bde0fe", "#d8e2a8")
 
 
-def colour(label: str) -> str:
-    """The colour of a label, always the same."""
-    return COLOURS[zlib.crc32(label.encode()) % len(COLOURS)]
+def colours(labels) -> dict[str, str]:
+    """A colour for each label: mostly the same wherever it stands, and another one than those of the labels beside it."""
+    found = {}
+    for label in sorted(set(labels)):
+        start = zlib.crc32(label.encode()) % len(COLOURS)
+        places = [*COLOURS[start:], *COLOURS[:start]]
+        found[label] = next((each for each in places if each not in found.values()), places[0])
+    return found
 
 
 def pieces(text: str, tokens, tags) -> list[tuple[str, str]]:
@@ -40,11 +45,12 @@ def coloured(text: str, answer: dict):
     """An answer of a tagger for a terminal, a `rich.text.Text`: the text, labelled pieces on a colour, with their labels."""
     from rich.text import Text
 
-    line = Text()
-    for piece, label in pieces(text, answer["tokens"], answer["tags"]):
+    line, parts = Text(), pieces(text, answer["tokens"], answer["tags"])
+    ground = colours(label for _, label in parts if label)
+    for piece, label in parts:
         if label:
-            line.append(f" {piece} ", style=f"black on {colour(label)}")
-            line.append(f"{label} ", style=f"bold black on {colour(label)}")
+            line.append(f" {piece} ", style=f"black on {ground[label]}")
+            line.append(f"{label} ", style=f"bold black on {ground[label]}")
         else:
             line.append(piece)
     if "intent" in answer:

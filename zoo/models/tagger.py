@@ -294,12 +294,13 @@ def _draw_sentences(texts, answers, path) -> None:
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, longest), ylim=(len(texts), 0))
     axes.set_axis_off()
+    ground = tagged.colours(label for answer in answers for label in answer["label"] if label)
     for row, (text, answer) in enumerate(zip(texts, answers, strict=True)):
         axes.text(0, row + 0.3, text, family="DejaVu Sans Mono", fontsize=size, va="center", **plots.AS_IT_IS)
         ends = [0.0, 0.0]  # where the names in the two lines below end
         for label, start, end in zip(answer["label"], answer["start"], answer["end"], strict=True):
             if label:
-                axes.barh(row + 0.3, end - start, 0.4, left=start, color=tagged.colour(label), zorder=0)
+                axes.barh(row + 0.3, end - start, 0.4, left=start, color=ground[label], zorder=0)
                 line = 0 if start >= ends[0] or start < ends[1] else 1
                 ends[line] = start + 0.75 * len(label) + 1
                 axes.text(start, row + 0.62 + 0.22 * line, label, fontsize=7, va="center", **plots.AS_IT_IS)
