@@ -1,6 +1,6 @@
 """Named entities: many-to-many, tweets and Wikipedia, words and characters, a bidirectional LSTM and a CRF.
 
-python recipes/named_entities.py    → 2 CPU cores
+python recipes/named_entities.py    → 2 busy CPU cores, 25 minutes, span F1 0.6839 on 1,057 test texts, 0.6739 by a linear CRF
 `python benchmarks/models/named_entities.py` scores a linear CRF of hand-made features beside it.
 """
 
