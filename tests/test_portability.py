@@ -84,7 +84,7 @@ def test_a_c_program_gets_the_same_answers(export, c_program, tmp_path):
     lines = process.stdout.split(b"\n")[:-1]
     expected = answers[output]
     if expected.dtype == object:
-        assert lines == expected.tolist()
+        assert lines == [b" ".join(np.atleast_1d(row)) for row in expected]
     else:
         answers = np.array([line.split() for line in lines], float).reshape(expected.shape)
         np.testing.assert_allclose(answers, expected, rtol=1e-5, atol=1e-4)
