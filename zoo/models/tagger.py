@@ -14,6 +14,7 @@ from zoo.layers.crf import CRF, CRFLoss, SpanF1
 from zoo.layers.small_letters import SmallLetters
 from zoo.layers.stack import recurrent_stack
 from zoo.preprocessing import Labels, cooccurrence_embeddings
+from zoo.preprocessing.labels import Names
 from zoo.preprocessing.spans import Spans
 from zoo.preprocessing.tokens import CHARACTERS, SHAPES, Tokens
 from zoo.registry import register_model
@@ -116,17 +117,13 @@ class Intents(Labels):
 
     FILE = "intent_labels.txt"
 
-    def __new__(cls, names=(), *, file: str = FILE):
-        return super().__new__(cls, names, file=file) if names else tuple.__new__(cls)
+    def __new__(cls, names=(), *, file: str | None = None):
+        return super().__new__(cls, names, file=file) if names else Names.__new__(cls, names, file=file)
 
     @property
     def assets(self):
         """See `Codec.assets`."""
         return super().assets if self else {}
-
-    def config(self):
-        """See `Codec.config`."""
-        return {}
 
     @classmethod
     def from_config(cls, config, assets):

@@ -3,10 +3,10 @@
 import tensorflow as tf
 
 from zoo.errors import ZooError
-from zoo.preprocessing.codec import Codec
+from zoo.preprocessing.labels import Names
 
 
-class Spans(tuple, Codec):
+class Spans(Names):
     """Types of spans, and the BIO labels that words have by them; a tuple of strings.
 
     A label is a number: 0 is O, 1 the first type's B, 2 its I, 3 the second type's B, and so on.
@@ -21,15 +21,11 @@ class Spans(tuple, Codec):
     Source: Ramshaw & Marcus 1995, "Text Chunking using Transformation-Based Learning".
     """
 
-    FILE = "labels.txt"
-
-    def __new__(cls, types, *, file: str = FILE):
+    def __new__(cls, types, *, file: str | None = None):
         types = tuple(map(str, types))
         if not types or len(set(types)) < len(types) or any("\n" in name or not name for name in types):
             raise ZooError(f"Types of spans are names, each once and on one line, not {', '.join(map(repr, types)) or 'none'}.")
-        spans = super().__new__(cls, types)
-        spans.file = file
-        return spans
+        return super().__new__(cls, types, file=file)
 
     @property
     def tags(self) -> list[str]:
@@ -81,17 +77,3 @@ class Spans(tuple, Codec):
     def __call__(self, tags):
         """Numbers of labels, int [...] → their names, string [...]."""
         return tf.gather(tf.constant(self.tags), tags)
-
-    @property
-    def assets(self):
-        """See `Codec.assets`."""
-        return {self.file: list(self)}
-
-    def config(self):
-        """See `Codec.config`."""
-        return {} if self.file == self.FILE else {"file": self.file}
-
-    @classmethod
-    def from_config(cls, config, assets):
-        """See `Codec.from_config`."""
-        return cls(assets[config.get("file", cls.FILE)], **config)
