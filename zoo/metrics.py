@@ -143,9 +143,11 @@ def translation(model, test) -> dict[str, dict]:
 
     texts, references = zip(*[(text, list(refs)) for text, refs in test.as_numpy_iterator()], strict=True)
     columns = _columns(references)
-    given = answers_of(model, texts, "serving_default", "translation")
+    given, greedy = (
+        [answer["translation"] for answer in answers_of(model, texts, name)] for name in ("serving_default", "greedy")
+    )
     scores = bleu(given, references) | _sacre("chrF", CHRF(), given, columns)
-    scores |= _sacre("BLEU, greedy", BLEU(), answers_of(model, texts, "greedy", "translation"), columns)
+    scores |= _sacre("BLEU, greedy", BLEU(), greedy, columns)
     exact = [answer.encode() in refs for answer, refs in zip(given, references, strict=True)]
     scores["right to the letter"] = proportion(np.array(exact))
     return scores | token_accuracy(model, texts, [refs[0] for refs in references], "translation")
@@ -202,7 +204,7 @@ def captioning(model, test) -> dict[str, dict]:
 
     files, references = zip(*test.as_numpy_iterator(), strict=True)
     references = [[_plain(text.decode()) for text in texts] for texts in references]
-    captions = [_plain(text) for text in answers_of(model, files, "serving_default", "caption")]
+    captions = [_plain(answer["caption"]) for answer in answers_of(model, files, "serving_default")]
     shuffled = [*references[1:], references[0]]
 
     def bleu(order):
@@ -252,14 +254,28 @@ def regression_scores(values, answers) -> dict[str, dict]:
         variance = np.mean((part - part.mean(axis=0)) ** 2, axis=0)
         return squares.mean(), np.mean(1 - squares.mean(axis=0) / np.maximum(variance, 1e-12))
 
-    n, random = len(values), np.random.default_rng(12345)
+    found = bootstrapped(("mean squared error", "R²"), scores, len(values))
+    return found | {f"share within {TOLERANCE}": proportion((np.abs(errors) < TOLERANCE).all(axis=1))}
+
+
+def bootstrapped(names, scores, n: int) -> dict[str, dict]:
+    """Scores of n examples with their 95 % intervals, from 1,000 samples of the examples (percentiles).
+
+    Args:
+        names: of the scores.
+        scores: rows, a slice or int [n] → a number for each name.
+        n: how many examples there are.
+
+    Returns:
+        Name → score, as of `proportion`.
+    """
+    random = np.random.default_rng(12345)
     samples = [scores(random.integers(0, n, n)) for _ in range(1000)]
     bounds = np.percentile(samples, (2.5, 97.5), axis=0).T
-    found = {
+    return {
         name: {"value": float(value), "low": float(low), "high": float(high), "n": n}
-        for name, value, (low, high) in zip(("mean squared error", "R²"), scores(slice(None)), bounds, strict=True)
+        for name, value, (low, high) in zip(names, scores(slice(None)), bounds, strict=True)
     }
-    return found | {f"share within {TOLERANCE}": proportion((np.abs(errors) < TOLERANCE).all(axis=1))}
 
 
 def _plain(caption: str) -> str:
@@ -267,14 +283,14 @@ def _plain(caption: str) -> str:
     return " ".join(re.sub(r"[^\w']+|_", " ", caption.lower()).split())
 
 
-def answers_of(model, inputs, signature: str, output: str) -> list:
-    """One output of a model for each raw input, [N], asked for in the order of their lengths: less padding."""
+def answers_of(model, inputs, signature: str) -> list[dict]:
+    """Answers of a model to raw inputs, [N], asked for in the order of their lengths: less padding."""
     order = sorted(range(len(inputs)), key=lambda row: len(inputs[row]))
     found = [None] * len(inputs)
     for start in track(range(0, len(order), 64), description=f"Answering ({signature})"):
         rows = order[start : start + 64]
         for row, answer in zip(rows, model.predict([inputs[r] for r in rows], signature=signature, batch_size=64), strict=True):
-            found[row] = answer[output]
+            found[row] = answer
     return found
 
 

@@ -8,7 +8,6 @@ from zoo import metrics
 from zoo.errors import ZooError
 
 KINDS = {"ROUGE-1": "rouge1", "ROUGE-2": "rouge2", "ROUGE-L": "rougeL"}
-SAMPLES, SEED = 1000, 12345  # of the bootstrap
 
 
 def summaries(model, test) -> dict[str, dict]:
@@ -25,8 +24,10 @@ def summaries(model, test) -> dict[str, dict]:
         ZooError: see `rouge`.
     """
     texts, references = zip(*[(text, [ref.decode() for ref in refs]) for text, refs in test.as_numpy_iterator()], strict=True)
-    scores = rouge(metrics.answers_of(model, texts, "serving_default", "summary"), references)
-    greedy = rouge(metrics.answers_of(model, texts, "greedy", "summary"), references)
+    scores, greedy = (
+        rouge([answer["summary"] for answer in metrics.answers_of(model, texts, signature)], references)
+        for signature in ("serving_default", "greedy")
+    )
     scores |= {f"{name}, greedy": score for name, score in greedy.items()}
     return scores | metrics.token_accuracy(model, texts, [refs[0] for refs in references], "summary")
 
@@ -49,14 +50,9 @@ def rouge(answers, references) -> dict[str, dict]:
     counter = scorer()
     found = [counter.score_multi(refs, answer) for refs, answer in zip(references, answers, strict=True)]
     values = 100 * np.array([[each[kind].fmeasure for kind in KINDS.values()] for each in found])
-    random = np.random.default_rng(SEED)
-    samples = [values[random.integers(0, len(values), len(values))].mean(axis=0) for _ in range(SAMPLES)]
-    low, high = np.percentile(samples, (2.5, 97.5), axis=0)
+    scores = metrics.bootstrapped(KINDS, lambda rows: values[rows].mean(axis=0), len(values))
     signature = f"rouge-score {metadata.version('rouge-score')}, F1, stemmed"
-    return {
-        name: {"value": float(value), "low": float(below), "high": float(above), "n": len(values), "signature": signature}
-        for name, value, below, above in zip(KINDS, values.mean(axis=0), low, high, strict=True)
-    }
+    return {name: score | {"signature": signature} for name, score in scores.items()}
 
 
 def scorer():

@@ -1,9 +1,8 @@
 """Scores of spans: exact ones in a text, with their interval, beside those of seqeval over words."""
 
 import numpy as np
-from rich.progress import track
 
-from zoo.metrics import proportion
+from zoo.metrics import answers_of, bootstrapped, proportion
 
 
 def tagging(model, test) -> dict[str, dict]:
@@ -23,7 +22,7 @@ def tagging(model, test) -> dict[str, dict]:
     rows = list(test.as_numpy_iterator())
     texts, wanted = [row[0] for row in rows], [spans_of(*row[1:4]) for row in rows]
     last = [row[4].decode() for row in rows] if len(rows[0]) > 4 else None
-    spans, words = (_answers(model, texts, signature) for signature in ("entities", "serving_default"))
+    spans, words = (answers_of(model, texts, signature) for signature in ("entities", "serving_default"))
     found = _spans(spans)
     counts = _counts(wanted, found)
     scores = f1(counts)
@@ -49,7 +48,7 @@ def small_letters_f1(model, texts, wanted) -> dict:
     """F1 of spans in the texts as they are without capitals: how people often type."""
     plain = [text.decode("utf-8", "replace") for text in texts]
     small = ["".join(each.lower() if len(each.lower()) == 1 else each for each in text).encode() for text in plain]
-    return f1(_counts(wanted, _spans(_answers(model, small, "entities"))))["span F1"]
+    return f1(_counts(wanted, _spans(answers_of(model, small, "entities"))))["span F1"]
 
 
 def spans_of(labels, starts, ends) -> list[tuple]:
@@ -67,19 +66,13 @@ def f1(counts) -> dict[str, dict]:
     Returns:
         Name → score; the interval is bootstrapped over texts (1,000 samples, percentiles).
     """
-    counts, random = np.array(counts), np.random.default_rng(12345)
+    counts = np.array(counts)
 
     def shares(rows):
         right, answered, wanted = counts[rows].sum(axis=0)
         return 2 * right / max(answered + wanted, 1), right / max(answered, 1), right / max(wanted, 1)
 
-    values = shares(slice(None))
-    samples = [shares(random.integers(0, len(counts), len(counts))) for _ in range(1000)]
-    bounds = np.percentile(samples, (2.5, 97.5), axis=0).T
-    return {
-        name: {"value": float(value), "low": float(low), "high": float(high), "n": len(counts)}
-        for name, value, (low, high) in zip(("span F1", "span precision", "span recall"), values, bounds, strict=True)
-    }
+    return bootstrapped(("span F1", "span precision", "span recall"), shares, len(counts))
 
 
 def bio(text, tokens, spans) -> list[str]:
@@ -122,13 +115,3 @@ def _spans(answers) -> list[list[tuple]]:
 def _counts(wanted, found) -> np.ndarray:
     """Of right, answered and wanted spans in each text, int [texts, 3]."""
     return np.array([(len(set(a) & set(b)), len(b), len(a)) for a, b in zip(wanted, found, strict=True)])
-
-
-def _answers(model, texts, signature) -> list[dict]:
-    """Answers in the order of the texts, asked for in that of their lengths: less padding."""
-    order, answers = sorted(range(len(texts)), key=lambda row: len(texts[row])), [None] * len(texts)
-    for start in track(range(0, len(order), 64), description=f"Answering ({signature})"):
-        rows = order[start : start + 64]
-        for row, answer in zip(rows, model.predict([texts[r] for r in rows], signature=signature, batch_size=64), strict=True):
-            answers[row] = answer
-    return answers

@@ -1,19 +1,16 @@
 """The shipped `email_subjects` beside what needs no training: the first line of a mail, and its best sentence by TF-IDF.
 
     python benchmarks/models/email_subjects.py --data-dir DIR                # about 3 minutes; needs the extra [benchmark]
-    python benchmarks/models/email_subjects.py --data-dir DIR --choose-penalty    # the exponent of the length, on validation
 
 All are scored on AESLC's 1,906 test mails by the same measure. A sentence is a line, as AESLC has them; the best one is most
 like the whole mail, by the cosine of their TF-IDF vectors, and how rare a word is was counted in the training mails.
-Writes results/email_subjects.csv, or results/email_subjects_length_penalty.csv.
+Writes results/email_subjects.csv.
 """
 
 import sys
 from pathlib import Path
 
-import tensorflow as tf
 import tyro
-from rich.progress import track
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 import zoo
@@ -22,8 +19,6 @@ from zoo.metrics import answers_of
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from common import write
-
-PENALTIES = (0.0, 0.5, 1.0, 1.5, 2.0)
 
 
 def lines(body: str) -> list[str]:
@@ -55,34 +50,14 @@ def scored(name: str, answers, references) -> dict:
     return {"answer": name} | values | interval | {"words": round(words, 1), "mails": len(answers)}
 
 
-def choose(name: str, mails) -> None:
-    """Answers the mails of validation with each exponent of the length, and writes the table."""
-    bodies, subjects = zip(*mails.validation.as_numpy_iterator(), strict=True)
-    order = sorted(range(len(bodies)), key=lambda row: len(bodies[row]))
-    references = [[subjects[row].decode()] for row in order]
-    task, rows = zoo.load_task(name), []
-    for penalty in PENALTIES:
-        task.length_penalty = penalty
-        answer, written = task.signatures()["serving_default"], []
-        for start in track(range(0, len(order), 64), description=f"length penalty {penalty}"):
-            batch = tf.constant([bodies[row] for row in order[start : start + 64]])
-            written += [text.decode() for text in answer(batch)["summary"].numpy()]
-        rows.append({"length_penalty": penalty} | scored("validation", written, references))
-    write("email_subjects_length_penalty", rows)
-
-
-def main(data_dir: Path, artefact: str = "email_subjects", choose_penalty: bool = False):
+def main(data_dir: Path, artefact: str = "email_subjects"):
     """Scores all of them, and writes the table.
 
     Args:
         data_dir: Directory of prepared data, with tfds/ below it.
         artefact: Name or path of the artefact.
-        choose_penalty: Score the artefact on validation in place of test, with several exponents of the length.
     """
     mails = zoo.data.email_subjects(zoo.RunConfig(data="real", data_dir=data_dir))
-    if choose_penalty:
-        choose(artefact, mails)
-        return
     train = [body.decode() for body, _ in mails.train.as_numpy_iterator()]
     bodies, references = zip(*mails.test.as_numpy_iterator(), strict=True)
     references = [[each.decode() for each in subjects] for subjects in references]
@@ -90,8 +65,8 @@ def main(data_dir: Path, artefact: str = "email_subjects", choose_penalty: bool 
     answers = {
         "its first line": first_lines(train, texts),
         "its best sentence by TF-IDF": best_sentences(train, texts),
-        "email_subjects, greedy": answers_of(model, bodies, "greedy", "summary"),
-        "email_subjects": answers_of(model, bodies, "serving_default", "summary"),
+        "email_subjects, greedy": [each["summary"] for each in answers_of(model, bodies, "greedy")],
+        "email_subjects": [each["summary"] for each in answers_of(model, bodies, "serving_default")],
     }
     write("email_subjects", [scored(name, given, references) for name, given in answers.items()])
 

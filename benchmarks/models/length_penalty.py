@@ -34,7 +34,7 @@ def main(data_dir: Path, artefacts: tuple[str, ...] = (), examples: int = 250):
     rows = []
     for name in artefacts or find.artefacts():
         facts = zoo.load(name).card
-        if "length_penalty" not in facts["task"] or facts["task"]["class"] == "Summarizer":  # see email_subjects.py
+        if "length_penalty" not in facts["task"] or facts["task"]["class"] == "Summarizer":  # chooses it in training
             continue
         splits = getattr(zoo.data, facts["data"]["loader"])(zoo.RunConfig(data="real", data_dir=data_dir))
         every = max(splits.sizes["validation"] // examples, 1)

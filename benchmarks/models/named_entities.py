@@ -131,11 +131,12 @@ def main(data_dir: Path | None = None, runs: Path = Path("runs"), artefact: str 
     config = recipe.Config(data="real", data_dir=data_dir, runs=runs)
     splits = zoo.data.tweets_and_wikipedia(config)
     parts = {name: Columns(getattr(splits, name), splits.labels) for name in ("train", "validation", "test")}
-    parts["WNUT17"] = Columns(wnut17(config), splits.labels)
+    others = wnut17(config)
+    parts["WNUT17"] = Columns(others, splits.labels)
     linear = linear_crf(parts["train"], parts["validation"])
     model = zoo.load(artefact) if artefact else trained(recipe.main, config)
     rows = []
-    for name, texts in (("test", splits.test), ("WNUT17", wnut17(config))):
+    for name, texts in (("test", splits.test), ("WNUT17", others)):
         columns = parts[name]
         asked = [text for text, *_ in texts.as_numpy_iterator()]
         answers = model.predict(asked, signature="entities", batch_size=64)

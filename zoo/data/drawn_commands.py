@@ -3,7 +3,7 @@
 import re
 
 from zoo.data.spans import TaggedText
-from zoo.data.splits import draw_splits
+from zoo.data.splits import distinct, draw_splits
 
 DESCRIPTION = "Commands of five intents, put together from sentences and names; half of the names are made of syllables."
 
@@ -73,21 +73,16 @@ def drawn_commands(*, train: int = 1000, validation: int = 200, test: int = 200,
         ValueError: see `draw_splits`.
     """
     sizes = {"train": train, "validation": validation, "test": test}
-    return draw_splits(_draw, sizes, most=10**6, things="commands", source="the sentences make", seed=seed)
+    draw = distinct(_command, key=lambda command: command.text)
+    return draw_splits(draw, sizes, most=10**6, things="commands", source="the sentences make", seed=seed)
 
 
-def _draw(rng, size, seen) -> list[TaggedText]:
-    texts = []
-    while len(texts) < size:
-        intent = rng.choice(list(SENTENCES))
-        parts = re.split(r"\{(\w+)\}", rng.choice(SENTENCES[intent]))
-        text = TaggedText.join(
-            ((_value(rng, part), part) if place % 2 else (part, None) for place, part in enumerate(parts)), intent
-        )
-        if text.text not in seen:
-            seen.add(text.text)
-            texts.append(text)
-    return texts
+def _command(rng) -> TaggedText:
+    intent = rng.choice(list(SENTENCES))
+    parts = re.split(r"\{(\w+)\}", rng.choice(SENTENCES[intent]))
+    return TaggedText.join(
+        ((_value(rng, part), part) if place % 2 else (part, None) for place, part in enumerate(parts)), intent
+    )
 
 
 def _value(rng, kind: str) -> str:

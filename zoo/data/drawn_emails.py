@@ -8,7 +8,7 @@ copied.
 
 import random
 
-from zoo.data.splits import draw_splits
+from zoo.data.splits import distinct, draw_splits
 
 DESCRIPTION = (
     "Office e-mails and their subject lines, generated from templates of this project, so that a summary recipe runs without a"
@@ -85,17 +85,8 @@ def drawn_emails(train: int = 1_000, validation: int = 150, test: int = 150, see
         ValueError: a number is not positive, or together they are more than `MOST_EMAILS`.
     """
     sizes = {"train": train, "validation": validation, "test": test}
-    return draw_splits(_new_emails, sizes, most=MOST_EMAILS, things="e-mails", source="the templates yield", seed=seed)
-
-
-def _new_emails(rng: random.Random, size: int, seen: set[str]) -> Emails:
-    emails = []
-    while len(emails) < size:
-        email = _email(rng)
-        if email[0] not in seen:
-            seen.add(email[0])
-            emails.append(email)
-    return emails
+    draw = distinct(_email, key=lambda email: email[0])
+    return draw_splits(draw, sizes, most=MOST_EMAILS, things="e-mails", source="the templates yield", seed=seed)
 
 
 def _email(rng: random.Random) -> tuple[str, str]:

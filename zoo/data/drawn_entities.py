@@ -2,11 +2,11 @@
 
 import re
 
+from zoo.data.drawn_commands import SYLLABLES
 from zoo.data.spans import TaggedText
-from zoo.data.splits import draw_splits
+from zoo.data.splits import distinct, draw_splits
 
 DESCRIPTION = "Sentences put together from phrases and names; the names are made of syllables, and hardly one occurs twice."
-SYLLABLES = "ba co da el fi ga hu in jo ka li mo na or pe ro sa ti ul vi wen yar zo dra bel stan mar tin".split()
 SENTENCES = (
     "{PER} was born in {LOC} in 19{year}.",
     "{PER}, who works for {ORG}, moved to {LOC} last year.",
@@ -39,22 +39,16 @@ def drawn_entities(*, train: int = 600, validation: int = 200, test: int = 200, 
         ValueError: see `draw_splits`.
     """
     sizes = {"train": train, "validation": validation, "test": test}
-    return draw_splits(_draw, sizes, most=10**6, things="sentences", source="the phrases make", seed=seed)
+    draw = distinct(_sentence, key=lambda sentence: sentence.text)
+    return draw_splits(draw, sizes, most=10**6, things="sentences", source="the phrases make", seed=seed)
 
 
-def _draw(rng, size, seen) -> list[TaggedText]:
-    texts = []
-    while len(texts) < size:
-        parts = re.split(r"\{(\w+)\}", rng.choice(SENTENCES))
-        filled = [
-            (_value(rng, part), part if part in AROUND else None) if place % 2 else (part, None)
-            for place, part in enumerate(parts)
-        ]
-        text = TaggedText.join([*filled, (f" {rng.randint(0, 999)}" if len(parts) == 1 else "", None)], "sentences")
-        if text.text not in seen:
-            seen.add(text.text)
-            texts.append(text)
-    return texts
+def _sentence(rng) -> TaggedText:
+    parts = re.split(r"\{(\w+)\}", rng.choice(SENTENCES))
+    filled = [
+        (_value(rng, part), part if part in AROUND else None) if place % 2 else (part, None) for place, part in enumerate(parts)
+    ]
+    return TaggedText.join([*filled, (f" {rng.randint(0, 999)}" if len(parts) == 1 else "", None)], "sentences")
 
 
 def _value(rng, kind: str) -> str:

@@ -33,9 +33,10 @@ def email_subjects(config) -> Splits:
         parts = {name: _dataset(name, pairs) for name, pairs in drawn_emails.drawn_emails().items()}
         return sample_splits("AESLC's e-mails", drawn_emails.DESCRIPTION, parts)
     # a subject line ends with a newline in validation and test alone
+    columns = {name: (data[name]["email_body"], data[name]["subject_line"]) for name in names}
     parts = {
-        name: [(body.decode(), subject.decode().strip()) for body, subject in zip(*part.values(), strict=True)]
-        for name, part in ((name, {key: data[name][key] for key in ("email_body", "subject_line")}) for name in names)
+        name: [(body.decode(), subject.decode().strip()) for body, subject in zip(*pair, strict=True)]
+        for name, pair in columns.items()
     }
     taken, repeated = set(), {}
     for name in ("test", "validation", "train"):

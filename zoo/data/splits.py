@@ -102,6 +102,21 @@ def cut_classes(texts: list[str], classes: list[int]) -> tuple[list[str], set[in
     return parts, set(untrained)
 
 
+def distinct(make, key):
+    """A `draw` for `draw_splits`: `make(rng)` gives an example, and those with the same `key(example)` count as the same."""
+
+    def draw(rng, size, seen):
+        examples = []
+        while len(examples) < size:
+            example = make(rng)
+            if key(example) not in seen:
+                seen.add(key(example))
+                examples.append(example)
+        return examples
+
+    return draw
+
+
 def draw_splits(draw, sizes: dict[str, int], *, most: int, things: str, source: str, seed: int) -> dict[str, list]:
     """Draws the examples of a sample, none twice.
 
